@@ -1,0 +1,138 @@
+"""The one place that knows which Keras is installed: Keras 3 (current stack) or Keras 2.15 (addons stack).
+
+Everything else uses `from tensorflow import keras` and calls the functions below where the two differ.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any
+
+import tensorflow as tf
+from tensorflow import keras
+
+KERAS_VERSION = importlib.metadata.version("keras")
+KERAS_3 = int(KERAS_VERSION.split(".")[0]) >= 3
+
+# What `compile` takes from a model that keeps optimizers of its own.
+NO_OPTIMIZER = None if KERAS_3 else ()
+
+# Classes under this decorator load from saved files by name, without custom_objects.
+register = keras.utils.register_keras_serializable("sdgan_tf")
+
+
+def addons() -> ModuleType:
+    """The module `tensorflow_addons`, or an error that names the extra to install."""
+    try:
+        return importlib.import_module("tensorflow_addons")
+    except ImportError as error:
+        raise ImportError(
+            "This option uses TensorFlow Addons, which is not installed. It needs Python 3.9 - 3.11 and "
+            "TensorFlow 2.15: install it by `pip install -e '.[addons]'`. "
+            f"Received: Keras {KERAS_VERSION} with TensorFlow {tf.__version__}"
+        ) from error
+
+
+def add_weight(
+    layer: keras.layers.Layer,
+    name: str,
+    shape: Sequence[int],
+    initializer: Any = "zeros",
+    *,
+    dtype: str = "float32",
+    trainable: bool = True,
+    autocast: bool = True,
+) -> Any:
+    """`layer.add_weight` with the same meaning on both stacks.
+
+    Args:
+        layer: the owner.
+        name: name of the variable.
+        shape: its shape.
+        initializer: a Keras initializer.
+        dtype: of the stored variable; float32 under every precision policy.
+        trainable: whether gradients reach it. Others are averaged over replicas when assigned.
+        autocast: whether reading inside `call` gives the layer's compute dtype.
+    """
+    if KERAS_3:
+        options = {"autocast": autocast, "aggregation": "mean"}
+    else:
+        options = {"experimental_autocast": autocast, "aggregation": tf.VariableAggregation.MEAN}
+    return layer.add_weight(
+        name=name,
+        shape=tuple(shape),
+        initializer=initializer,
+        dtype=dtype,
+        trainable=trainable,
+        **options,
+    )
+
+
+def add_counter(layer: keras.layers.Layer, name: str) -> Any:
+    """A saved int64 scalar that starts at 0 and is the same on every replica."""
+    first = (
+        "only_first_replica" if KERAS_3 else tf.VariableAggregation.ONLY_FIRST_REPLICA
+    )
+    return layer.add_weight(
+        name=name, shape=(), initializer="zeros", dtype="int64", trainable=False, aggregation=first
+    )
+
+
+def policy(name: str) -> Any:
+    """The dtype policy called `name`: `float32`, `mixed_bfloat16` or `mixed_float16`."""
+    return keras.DTypePolicy(name) if KERAS_3 else keras.mixed_precision.Policy(name)
+
+
+def policy_name(layer: keras.layers.Layer) -> str:
+    """The name of the dtype policy that `layer` was made with."""
+    return (layer.dtype_policy if KERAS_3 else layer._dtype_policy).name
+
+
+def with_loss_scaling(optimizer: Any) -> Any:
+    """`optimizer` wrapped for float16, whose gradients underflow without a loss scale."""
+    module = keras.optimizers if KERAS_3 else keras.mixed_precision
+    if isinstance(optimizer, module.LossScaleOptimizer):
+        return optimizer
+    return module.LossScaleOptimizer(optimizer)
+
+
+def gradients(
+    optimizer: Any, tape: tf.GradientTape, loss: tf.Tensor, variables: Sequence[Any]
+) -> list[tf.Tensor]:
+    """Gradients of `loss`, still multiplied by the optimizer's loss scale where it has one."""
+    values = [tensor_of(variable) for variable in variables]
+    scale = getattr(optimizer, "scale_loss" if KERAS_3 else "get_scaled_loss", None)
+    if scale is not None:
+        with tape:
+            loss = scale(loss)
+    found = tape.gradient(loss, values, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+    return found
+
+
+def tensor_of(variable: Any) -> tf.Variable:
+    """The TensorFlow variable behind a Keras variable."""
+    return variable.value if KERAS_3 and hasattr(variable, "value") else variable
+
+
+def apply_gradients(optimizer: Any, found: Sequence[tf.Tensor], variables: Sequence[Any]) -> None:
+    """Applies what `gradients` returned, undoing the loss scale."""
+    if KERAS_3:
+        optimizer.apply(found, variables)
+        return
+    if hasattr(optimizer, "get_unscaled_gradients"):
+        found = optimizer.get_unscaled_gradients(found)
+    optimizer.apply_gradients(zip(found, variables))
+
+
+def build_optimizer(optimizer: Any, variables: Sequence[Any]) -> None:
+    """Creates the optimizer's moments now, inside the current strategy's scope."""
+    optimizer.build(variables)
+
+
+def optimizer_variables(optimizer: Any) -> list[Any]:
+    """All state of `optimizer`: iteration count, learning rate, moments, loss scale."""
+    variables = optimizer.variables
+    return list(variables() if callable(variables) else variables)

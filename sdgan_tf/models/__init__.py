@@ -1,0 +1,6 @@
+"""keras.Model subclasses, one algorithm a file."""
+
+from sdgan_tf.models.base import AdversarialModel
+from sdgan_tf.models.sdgan import SDGAN
+
+__all__ = ["SDGAN", "AdversarialModel"]

@@ -1,0 +1,277 @@
+"""What every model of the family shares: networks' precision, optimizers, step counter, averaged generator, generation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tensorflow import keras
+
+from sdgan_tf import keras_compat
+from sdgan_tf.latents import LatentSpace
+from sdgan_tf.pixels import to_float, to_uint8
+from sdgan_tf.randomness import stateless_seed
+
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+
+
+class AdversarialModel(keras.Model):
+    """Base of the models that learn a generator from matched tuples against a discriminator.
+
+    A subclass makes `self.generator` and `self.discriminator` in its constructor, calls `self._finish()`, and writes
+    `default_optimizers` and `train_step`.
+
+    Attributes:
+        generator: codes float [n, d_i + d_o] to pictures float32 [n, h, w, c] in [-1, 1].
+        discriminator: judges tuples float [n, k, h, w, c].
+        averaged: the generator whose weights are a running average of `generator`'s, or None where `ema` is 0.
+        latents: the `LatentSpace`.
+        step: int64 variable, completed training steps. All randomness is keyed on it.
+    """
+
+    # What `train_step` reports; one running mean each.
+    LOGS: tuple[str, ...] = ()
+    # Constructor arguments, for `get_config`.
+    ARGUMENTS = (
+        *("image_size", "channels", "dim", "d_i", "d_o", "k", "codes"),
+        *("ema", "precision", "seed"),
+    )
+
+    def __init__(
+        self,
+        image_size: int,
+        channels: int,
+        dim: int,
+        d_i: int,
+        d_o: int,
+        k: int,
+        codes: str,
+        ema: float,
+        precision: str,
+        seed: int,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        if k < 1:
+            raise ValueError(f"A tuple holds at least one picture. Received: k={k}")
+        if channels not in (1, 3):
+            raise ValueError(f"Pictures have 1 or 3 channels. Received: channels={channels}")
+        if dim < 1:
+            raise ValueError(f"Networks are at least one channel wide. Received: dim={dim}")
+        if not 0.0 <= ema < 1.0:
+            raise ValueError(
+                "The decay of the averaged generator lies in [0, 1), 0 for none, customarily .99 - .9999. "
+                f"Received: ema={ema}"
+            )
+        if precision not in PRECISIONS:
+            raise ValueError(f"Precision is one of {PRECISIONS}. Received: {precision!r}")
+        self.image_size = image_size
+        self.channels = channels
+        self.dim = dim
+        self.d_i = d_i
+        self.d_o = d_o
+        self.k = k
+        self.codes = codes
+        self.ema = ema
+        self.precision = precision
+        self.seed = seed
+        self.latents = LatentSpace(d_i, d_o, codes)
+        self._trackers = [keras.metrics.Mean(name=name) for name in self.LOGS]
+
+    def _finish(self) -> None:
+        """Creates all variables, so that weights exist before the first step, the averaged generator and optimizers too."""
+        self.generator.build()
+        self.discriminator.build()
+        self.averaged = None
+        if self.ema:
+            self.averaged = self._make_generator()
+            self.averaged.build()
+            # Left trainable: freezing it would reorder its variables on Keras 2. No optimizer ever sees them.
+            self.averaged.set_weights(self.generator.get_weights())
+        self.step = keras_compat.add_counter(self, "step")
+        self.built = True
+
+    def _policy(self) -> dict[str, Any]:
+        return {"dtype": keras_compat.policy(self.precision)}
+
+    def build(self, input_shape: Any = None) -> None:
+        """Does nothing: the constructor has built all networks."""
+        self.built = True
+
+    def call(self, codes: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Codes float [n, d_i + d_o] to pictures float32 [n, h, w, c] in [-1, 1], by the best generator there is."""
+        return self.best_generator(codes, training=training)
+
+    @property
+    def best_generator(self) -> keras.Model:
+        """The averaged generator where there is one, the trained one otherwise."""
+        return self.generator if self.averaged is None else self.averaged
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        return self._trackers
+
+    # --- optimizers
+
+    def default_optimizers(self) -> tuple[Any, Any]:
+        """The optimizers that `compile()` makes: (discriminator's, generator's)."""
+        raise NotImplementedError
+
+    def compile(
+        self, d_optimizer: Any = None, g_optimizer: Any = None, jit_compile: bool = False, **kwargs
+    ) -> None:
+        """Sets the two optimizers and builds them.
+
+        Args:
+            d_optimizer: of the discriminator; None for the paper's.
+            g_optimizer: of the generator; None for the paper's.
+            jit_compile: whether XLA compiles the step. Off by default: on CPU it is several times slower.
+            **kwargs: such as `steps_per_execution`, for `keras.Model.compile`.
+        """
+        super().compile(optimizer=keras_compat.NO_OPTIMIZER, jit_compile=jit_compile, **kwargs)
+        self._compile_options = {"jit_compile": jit_compile, **kwargs}
+        d_default, g_default = self.default_optimizers()
+        self.d_optimizer = self._ready(d_optimizer or d_default, self.discriminator)
+        self.g_optimizer = self._ready(g_optimizer or g_default, self.generator)
+
+    def _ready(self, optimizer: Any, network: keras.Model) -> Any:
+        optimizer = keras.optimizers.get(optimizer)
+        if self.precision == "mixed_float16":
+            optimizer = keras_compat.with_loss_scaling(optimizer)
+        # Built now, within the strategy's scope: built later, reloading drops the moments and mirrored training fails.
+        optimizer.build(network.trainable_variables)
+        return optimizer
+
+    def get_compile_config(self) -> dict[str, Any]:
+        return {
+            "d_optimizer": keras.optimizers.serialize(self.d_optimizer),
+            "g_optimizer": keras.optimizers.serialize(self.g_optimizer),
+            **self._compile_options,
+        }
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        config = dict(config)
+        for name in ("d_optimizer", "g_optimizer"):
+            config[name] = keras.optimizers.deserialize(config[name])
+        self.compile(**config)
+
+    # --- pieces of a train step
+
+    def _draw(self, count: tf.Tensor, stream: str) -> tf.Tensor:
+        """Fresh codes for `count` tuples, flat: float32 [count * k, d_i + d_o]."""
+        codes = self.latents.tuples(count, self.k, self._random(stream))
+        return tf.reshape(codes, [-1, self.latents.size])
+
+    def _random(self, stream: str) -> tf.Tensor:
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        return stateless_seed(self.seed, stream, tf.convert_to_tensor(self.step), replica)
+
+    def _tuples(self, images: tf.Tensor) -> tf.Tensor:
+        """Flat pictures [n * k, h, w, c] to tuples [n, k, h, w, c]."""
+        return tf.reshape(images, [-1, self.k, *images.shape[1:]])
+
+    def _prepare(self, images: tf.Tensor) -> tf.Tensor:
+        """A batch from the data set to float32 in [-1, 1], its shape checked."""
+        expected = (self.k, self.image_size, self.image_size, self.channels)
+        if images.shape.rank != 5 or tuple(images.shape[1:]) != expected:
+            raise ValueError(
+                "This model trains on tuples [batch, k, height, width, channels] of "
+                f"[batch, {', '.join(map(str, expected))}]. Make them by `data.tuples(k={self.k})` of a data set "
+                f"opened at image_size={self.image_size}, channels={self.channels}. "
+                f"Received: shape {tuple(images.shape)}"
+            )
+        return to_float(images)
+
+    def _apply(self, optimizer: Any, found: Sequence[tf.Tensor], network: keras.Model) -> None:
+        keras_compat.apply_gradients(optimizer, found, network.trainable_variables)
+
+    def _gradients(self, optimizer: Any, tape: tf.GradientTape, loss, network: keras.Model):
+        # Optimizers sum over replicas, losses are means over one replica's tuples.
+        with tape:
+            loss = loss / tf.cast(tf.distribute.get_strategy().num_replicas_in_sync, loss.dtype)
+        return keras_compat.gradients(optimizer, tape, loss, network.trainable_variables)
+
+    def _end_step(self, logs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Moves the averaged generator and the step counter on; returns the running means of `logs`."""
+        self.step.assign_add(1)
+        if self.averaged is not None:
+            self._move_average()
+        for tracker in self._trackers:
+            tracker.update_state(logs[tracker.name])
+        return {tracker.name: tracker.result() for tracker in self._trackers}
+
+    def _move_average(self) -> None:
+        # The decay grows to its value, or the random start would weigh on the first thousands of steps.
+        step = tf.cast(tf.convert_to_tensor(self.step), tf.float32)
+        rate = 1.0 - tf.minimum(self.ema, (1.0 + step) / (10.0 + step))
+        trained = {id(variable) for variable in self.generator.trainable_variables}
+        for average, variable in zip(self.averaged.variables, self.generator.variables):
+            value, old = tf.convert_to_tensor(variable), tf.convert_to_tensor(average)
+            # Batch norm's moving statistics are averages already: copied.
+            average.assign(old + rate * (value - old) if id(variable) in trained else value)
+
+    # --- what comes out
+
+    def generate(
+        self,
+        identities: int | Sequence[int] = 8,
+        observations: int | Sequence[int] = 8,
+        seed: int = 0,
+        batch_size: int = 64,
+    ) -> np.ndarray:
+        """Pictures of imagined identities: rows share `z_I`, columns share `z_O`.
+
+        Args:
+            identities: how many, or the seeds of the identity codes themselves.
+            observations: how many, or the seeds of the observation codes.
+            seed: where counted seeds start: the same seed shows the same identities, another one shows others.
+            batch_size: pictures made at a time.
+
+        Returns:
+            uint8 [identities, observations, h, w, c], 0 to 255.
+        """
+        rows, columns = _seeds(identities, seed), _seeds(observations, seed)
+        codes = self.latents.grid(
+            self.latents.identity_codes(rows), self.latents.observation_codes(columns)
+        )
+        images = self.render(tf.reshape(codes, [-1, self.latents.size]), batch_size)
+        return images.reshape(len(rows), len(columns), *images.shape[1:])
+
+    def render(self, codes: tf.Tensor | np.ndarray, batch_size: int = 64) -> np.ndarray:
+        """Pictures of given codes: float [n, d_i + d_o] to uint8 [n, h, w, c], 0 to 255."""
+        codes = tf.convert_to_tensor(codes, tf.float32)
+        parts = [
+            self._render(codes[start : start + batch_size]).numpy()
+            for start in range(0, len(codes), batch_size)
+        ]
+        return np.concatenate(parts)
+
+    def _render(self, codes: tf.Tensor) -> tf.Tensor:
+        return to_uint8(self.best_generator(codes, training=False))
+
+    def parameters(self) -> dict[str, int]:
+        """Trainable parameters by network, as the paper counts them."""
+        return {
+            name: sum(int(np.prod(variable.shape)) for variable in network.trainable_variables)
+            for name, network in (
+                ("generator", self.generator),
+                ("discriminator", self.discriminator),
+            )
+        }
+
+    def get_config(self) -> dict[str, Any]:
+        return {"name": self.name, **{name: getattr(self, name) for name in self.ARGUMENTS}}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> AdversarialModel:
+        return cls(**config)
+
+
+def _seeds(asked: int | Sequence[int], seed: int) -> list[int]:
+    if not isinstance(asked, int):
+        return [int(value) for value in asked]
+    if asked < 1:
+        raise ValueError(f"A grid has at least one row and one column. Received: {asked}")
+    return [seed * 2**32 + index for index in range(asked)]

@@ -1,0 +1,5 @@
+"""Architectures, one family a file. They know nothing of losses or training."""
+
+from sdgan_tf.networks.dcgan import DCGANGenerator, SiameseDCGANDiscriminator
+
+__all__ = ["DCGANGenerator", "SiameseDCGANDiscriminator"]

@@ -1,0 +1,177 @@
+"""The DCGAN generator and the Siamese DCGAN discriminator (paper, section 4.1 and the released code)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+from tensorflow import keras
+
+from sdgan_tf import keras_compat
+from sdgan_tf.keras_compat import register
+from sdgan_tf.networks.layers import BatchNorm, Conv, ConvTranspose, dcgan_initializer
+
+SMALLEST_MAP = 4
+NORMS = ("batch", "none")
+
+
+def halvings(image_size: int) -> int:
+    """How many strided layers lie between `image_size` and the smallest map, 4x4."""
+    count = (image_size // SMALLEST_MAP).bit_length() - 1
+    if count < 1 or SMALLEST_MAP * 2**count != image_size:
+        raise ValueError(
+            "DCGAN networks make pictures whose edge is a power of two, 8 or more. "
+            f"Received: image_size={image_size}"
+        )
+    return count
+
+
+def _policy_of(network: keras.Model) -> dict[str, Any]:
+    return {"dtype": keras_compat.policy(keras_compat.policy_name(network))}
+
+
+@register
+class DCGANGenerator(keras.Model):
+    """Dense to 4x4, then transposed 5x5 convolutions of stride 2 with batch norm and ReLU, tanh at the end.
+
+    Widths halve while the map doubles: for 64 px and `dim=64` they are 512, 256, 128, 64, 3 (5,135,363 parameters).
+
+    Args:
+        code_size: width of the latent code, `d_I + d_O`.
+        image_size: edge of the picture in pixels, a power of two from 8.
+        channels: of the picture.
+        dim: channels of the last hidden map.
+
+    Call:
+        codes float [n, code_size] to pictures float32 [n, image_size, image_size, channels] in [-1, 1].
+    """
+
+    def __init__(
+        self,
+        code_size: int = 100,
+        image_size: int = 64,
+        channels: int = 3,
+        dim: int = 64,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        count = halvings(image_size)
+        self.code_size = code_size
+        self.image_size = image_size
+        self.channels = channels
+        self.dim = dim
+
+        widths = [dim * 2**power for power in reversed(range(count))]
+        options = _policy_of(self)
+        self.start = keras.layers.Dense(
+            SMALLEST_MAP**2 * widths[0], kernel_initializer=dcgan_initializer(), **options
+        )
+        self.norms = [BatchNorm(**options) for _ in widths]
+        self.convs = [ConvTranspose(width, **options) for width in widths[1:]]
+        # The picture itself stays float32 under every precision policy.
+        self.finish = ConvTranspose(channels, dtype="float32")
+
+    def build(self, input_shape: Any = None) -> None:
+        if not self.built:
+            self.built = True
+            self(tf.zeros([1, self.code_size]))
+
+    def call(self, codes: tf.Tensor, training: bool = False) -> tf.Tensor:
+        maps = self.start(codes)
+        maps = tf.reshape(maps, [-1, SMALLEST_MAP, SMALLEST_MAP, maps.shape[-1] // SMALLEST_MAP**2])
+        for norm, conv in zip(self.norms, [*self.convs, self.finish]):
+            maps = conv(tf.nn.relu(norm(maps, training=training)))
+        return tf.tanh(maps)
+
+    def get_config(self) -> dict[str, Any]:
+        names = ("code_size", "image_size", "channels", "dim")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+
+@register
+class SiameseDCGANDiscriminator(keras.Model):
+    """Scores a tuple with one number: shared towers, feature maps stacked on channels, one more convolution.
+
+    Each picture passes the same tower of 5x5 convolutions of stride 2 (the first without batch norm). The k maps are
+    stacked on channels, a 3x3 convolution of stride 2 joins them, a dense layer gives the logit.
+
+    Args:
+        k: pictures in a tuple.
+        image_size: edge of a picture in pixels, a power of two from 8.
+        channels: of a picture.
+        dim: channels of the first map.
+        norm: `"batch"` (the paper's) or `"none"`.
+
+    Call:
+        tuples float [groups * n, k, image_size, image_size, channels] in [-1, 1] to scores float32 [groups * n], higher =
+        more like a real matched tuple. `groups` counts the equal parts of the batch that take batch statistics
+        of their own, as the real and the fake tuples do.
+    """
+
+    def __init__(
+        self,
+        k: int = 2,
+        image_size: int = 64,
+        channels: int = 3,
+        dim: int = 64,
+        norm: str = "batch",
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        if norm not in NORMS:
+            raise ValueError(f"The discriminator's norm is one of {NORMS}. Received: {norm!r}")
+        count = halvings(image_size)
+        self.k = k
+        self.image_size = image_size
+        self.channels = channels
+        self.dim = dim
+        self.norm = norm
+
+        widths = [dim * 2**power for power in range(count)]
+        options = _policy_of(self)
+        self.tower = [Conv(width, **options) for width in widths]
+        self.joint = Conv(widths[-1], kernel_size=3, **options)
+        normed = len(widths) if norm == "batch" else 0
+        self.norms = [BatchNorm(**options) for _ in range(normed)]
+        self.finish = keras.layers.Dense(
+            1, kernel_initializer=dcgan_initializer(), dtype="float32"
+        )
+
+    def build(self, input_shape: Any = None) -> None:
+        if not self.built:
+            self.built = True
+            self(tf.zeros([1, self.k, self.image_size, self.image_size, self.channels]))
+
+    def call(self, tuples: tf.Tensor, training: bool = False, groups: int = 1) -> tf.Tensor:
+        maps = self._by_position(tuples, groups)
+        for index, conv in enumerate(self.tower):
+            maps = conv(maps)
+            if index > 0:
+                maps = self._normalise(index - 1, maps, training, groups * self.k)
+            maps = tf.nn.leaky_relu(maps, 0.2)
+        maps = self.joint(self._stack(maps, groups))
+        maps = tf.nn.leaky_relu(self._normalise(-1, maps, training, groups), 0.2)
+        flat = tf.reshape(maps, [-1, maps.shape[1] * maps.shape[2] * maps.shape[3]])
+        return tf.squeeze(self.finish(flat), -1)
+
+    def _normalise(self, index: int, maps: tf.Tensor, training: bool, groups: int) -> tf.Tensor:
+        if not self.norms:
+            return maps
+        return self.norms[index](maps, training=training, groups=groups)
+
+    def _by_position(self, tuples: tf.Tensor, groups: int) -> tf.Tensor:
+        """[g * n, k, h, w, c] to [g * k * n, h, w, c]: pictures of one group and position lie together."""
+        shape = tuples.shape[2:]
+        parts = tf.reshape(tuples, [groups, -1, self.k, *shape])
+        return tf.reshape(tf.transpose(parts, [0, 2, 1, 3, 4, 5]), [-1, *shape])
+
+    def _stack(self, maps: tf.Tensor, groups: int) -> tf.Tensor:
+        """[g * k * n, h, w, c] to [g * n, h, w, k * c]: the maps of a tuple side by side on channels."""
+        height, width, depth = maps.shape[1:]
+        parts = tf.reshape(maps, [groups, self.k, -1, height, width, depth])
+        stacked = tf.transpose(parts, [0, 2, 3, 4, 1, 5])
+        return tf.reshape(stacked, [-1, height, width, self.k * depth])
+
+    def get_config(self) -> dict[str, Any]:
+        names = ("k", "image_size", "channels", "dim", "norm")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}

@@ -1,0 +1,155 @@
+"""The layers of the DCGAN family: strided convolutions and batch normalisation, fast on CPU and the same on both stacks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+from tensorflow import keras
+
+from sdgan_tf import keras_compat
+from sdgan_tf.keras_compat import register
+from sdgan_tf.networks import convolution
+
+
+def dcgan_initializer() -> keras.initializers.Initializer:
+    """Uniform with standard deviation 0.02, as the released code draws its weights."""
+    return keras.initializers.RandomUniform(-0.02 * 3**0.5, 0.02 * 3**0.5)
+
+
+class _Weighted(keras.layers.Layer):
+    """A layer with a kernel and a bias; subclasses say the kernel's shape and how it is applied."""
+
+    def __init__(self, filters: int, kernel_size: int = 5, stride: int = 2, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.filters = filters
+        self.kernel_size = kernel_size
+        self.stride = stride
+
+    def _add_weights(self, shape: list[int]) -> None:
+        self.kernel = keras_compat.add_weight(self, "kernel", shape, dcgan_initializer())
+        self.bias = keras_compat.add_weight(self, "bias", [self.filters])
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        sizes = {name: getattr(self, name) for name in ("filters", "kernel_size", "stride")}
+        return {**config, **sizes}
+
+
+@register
+class Conv(_Weighted):
+    """Strided "same" convolution with bias: [n, h, w, c] to [n, h / stride, w / stride, filters].
+
+    Args:
+        filters: number of output channels.
+        kernel_size: edge of the square kernel.
+        stride: in both directions; must divide h and w.
+    """
+
+    def build(self, input_shape: Any) -> None:
+        self._add_weights([self.kernel_size, self.kernel_size, input_shape[-1], self.filters])
+        self.built = True
+
+    def call(self, images: tf.Tensor) -> tf.Tensor:
+        kernel = tf.cast(self.kernel, images.dtype)
+        if convolution.suits(images.shape[1] // self.stride, self.stride):
+            out = convolution.convolve(images, kernel, self.stride)
+        else:
+            out = tf.nn.conv2d(images, kernel, self.stride, "SAME")
+        return tf.nn.bias_add(out, tf.cast(self.bias, out.dtype))
+
+
+@register
+class ConvTranspose(_Weighted):
+    """Strided "same" transposed convolution with bias: [n, h, w, c] to [n, h * stride, w * stride, filters].
+
+    Args:
+        filters: number of output channels.
+        kernel_size: edge of the square kernel.
+        stride: in both directions.
+    """
+
+    def build(self, input_shape: Any) -> None:
+        self._add_weights([self.kernel_size, self.kernel_size, self.filters, input_shape[-1]])
+        self.built = True
+
+    def call(self, images: tf.Tensor) -> tf.Tensor:
+        kernel = tf.cast(self.kernel, images.dtype)
+        if convolution.suits(images.shape[1], self.stride):
+            out = convolution.scatter(images, kernel, self.stride)
+        else:
+            size = [images.shape[1] * self.stride, images.shape[2] * self.stride, self.filters]
+            shape = [tf.shape(images)[0], *size]
+            out = tf.nn.conv2d_transpose(images, kernel, shape, self.stride, "SAME")
+            out = tf.ensure_shape(out, [None, *size])
+        return tf.nn.bias_add(out, tf.cast(self.bias, out.dtype))
+
+
+@register
+class BatchNorm(keras.layers.Layer):
+    """Batch normalisation whose batch may hold several groups, each with statistics of its own.
+
+    The released code sends real tuples, fake tuples and each position of a tuple through the discriminator in separate
+    calls, so each has its own batch statistics. Here they go through the convolutions in one batch, which is
+    faster, and only the statistics are taken apart: the numbers are the same.
+
+    Args:
+        momentum: of the moving statistics, which serve at inference (released code: .99).
+        epsilon: added to the variance (released code: 1e-3).
+    """
+
+    def __init__(self, momentum: float = 0.99, epsilon: float = 1e-3, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.momentum = momentum
+        self.epsilon = epsilon
+
+    def build(self, input_shape: Any) -> None:
+        shape = [input_shape[-1]]
+        options = {"autocast": False}
+        self.gamma = keras_compat.add_weight(self, "gamma", shape, "ones", **options)
+        self.beta = keras_compat.add_weight(self, "beta", shape, "zeros", **options)
+        options["trainable"] = False
+        self.moving_mean = keras_compat.add_weight(self, "moving_mean", shape, "zeros", **options)
+        self.moving_variance = keras_compat.add_weight(
+            self, "moving_variance", shape, "ones", **options
+        )
+        self.built = True
+
+    def call(self, images: tf.Tensor, training: bool = False, groups: int = 1) -> tf.Tensor:
+        """Normalises.
+
+        Args:
+            images: float [groups * n, h, w, c], group after group.
+            training: batch statistics if true, moving ones otherwise.
+            groups: in how many equal parts of the batch statistics are taken.
+
+        Returns:
+            The shape and dtype of `images`.
+        """
+        if not training:
+            return self._normalise(images, self.moving_mean, self.moving_variance)[0]
+        outputs = []
+        for part in tf.split(images, groups) if groups > 1 else [images]:
+            out, mean, variance = self._normalise(part)
+            self._move(self.moving_mean, mean)
+            self._move(self.moving_variance, variance)
+            outputs.append(out)
+        return tf.concat(outputs, 0) if groups > 1 else outputs[0]
+
+    def _normalise(self, images, mean=None, variance=None):
+        return tf.compat.v1.nn.fused_batch_norm(
+            images,
+            tf.convert_to_tensor(self.gamma),
+            tf.convert_to_tensor(self.beta),
+            mean=None if mean is None else tf.convert_to_tensor(mean),
+            variance=None if variance is None else tf.convert_to_tensor(variance),
+            epsilon=self.epsilon,
+            is_training=mean is None,
+        )
+
+    def _move(self, variable, value: tf.Tensor) -> None:
+        old = tf.convert_to_tensor(variable)
+        variable.assign(old + (1.0 - self.momentum) * (tf.stop_gradient(value) - old))
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "momentum": self.momentum, "epsilon": self.epsilon}

@@ -1,0 +1,50 @@
+"""Where all randomness starts: seeds that are pure functions of what they are for.
+
+Everything random is a pure function of (seed, stream, step, replica). No generator has a state, so a run may be restarted
+at any step and goes on with the same numbers, and no two replicas ever share theirs.
+"""
+
+from __future__ import annotations
+
+import zlib
+
+import tensorflow as tf
+
+Integer = "int | tf.Tensor"
+
+
+def stateless_seed(
+    seed: Integer, stream: str, step: Integer = 0, replica: Integer = 0
+) -> tf.Tensor:
+    """The seed of one random event.
+
+    Pass the result, with `alg="philox"`, to the ops of `tf.random.stateless_*`: Philox gives the same bits on every
+    processor and in every version of TensorFlow.
+
+    Args:
+        seed: the user's seed, an integer; or an int64 [2] seed made by this function, to derive others from it.
+        stream: what the numbers are for, such as `"tuples"`. Streams are independent.
+        step: the number of the step.
+        replica: the number of the replica.
+
+    Returns:
+        int64 [2].
+
+    Raises:
+        ValueError: a number does not fit into 64 bits.
+    """
+    state = _to_int64(seed, "seed")
+    if state.shape.rank == 0:
+        state = tf.stack([state, tf.zeros_like(state)])
+    # CRC-32 and not hash(): Python salts hash() anew in every process.
+    events = (("stream", zlib.crc32(stream.encode())), ("step", step), ("replica", replica))
+    for name, number in events:
+        number = _to_int64(number, name)
+        state = tf.random.experimental.stateless_fold_in(state, number, alg="philox")
+    return state
+
+
+def _to_int64(value: Integer, name: str) -> tf.Tensor:
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise ValueError(f"`{name}` must fit into 64 bits. Received: {name}={value}")
+    return tf.cast(value, tf.int64) if tf.is_tensor(value) else tf.constant(value, tf.int64)
