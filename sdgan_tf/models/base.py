@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -250,6 +251,34 @@ class AdversarialModel(keras.Model):
 
     def _render(self, codes: tf.Tensor) -> tf.Tensor:
         return to_uint8(self.best_generator(codes, training=False))
+
+    def export(self, path: str | Path) -> Path:
+        """Writes a SavedModel for TF Serving to `path`, a version's folder such as `saved_models/faces/1`.
+
+        See `sdgan_tf.serving.signatures` for what it answers.
+        """
+        # Serving stands above the models; this name is here because users look for it on the model.
+        from sdgan_tf.serving import export
+
+        return export(self, path)
+
+    def state(self) -> dict[str, Any]:
+        """Every variable that a run needs to go on exactly, by a name that does not depend on the process."""
+        state = {"step": self.step}
+        networks = {"generator": self.generator, "discriminator": self.discriminator}
+        if self.averaged is not None:
+            networks["averaged"] = self.averaged
+        for part, network in networks.items():
+            for index, layer in enumerate(network.layers):
+                for variable in layer.variables:
+                    name = variable.name.split("/")[-1].split(":")[0]
+                    state[f"{part}/{index:02d}_{type(layer).__name__}/{name}"] = variable
+        for part in ("d_optimizer", "g_optimizer"):
+            variables = keras_compat.optimizer_variables(getattr(self, part))
+            state.update({f"{part}/{index:03d}": item for index, item in enumerate(variables)})
+        for tracker in self._trackers:
+            state.update({f"log/{tracker.name}/{i}": v for i, v in enumerate(tracker.variables)})
+        return state
 
     def parameters(self) -> dict[str, int]:
         """Trainable parameters by network, as the paper counts them."""

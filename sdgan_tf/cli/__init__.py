@@ -1,0 +1,1 @@
+"""One absl main a command: thin, no logic of its own."""

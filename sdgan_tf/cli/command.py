@@ -1,0 +1,48 @@
+"""How every command starts: its flags, its help in groups, and errors as one message."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from types import ModuleType
+from typing import Any
+
+from absl import app, flags, logging
+
+# What a user can mend: shown as a message, without a traceback.
+USER_ERRORS = (ValueError, OSError, RuntimeError, ImportError)
+
+
+def run(main: Callable[[Sequence[str]], int | None], doc: str, groups: Sequence[ModuleType]) -> None:
+    """Runs `main(arguments)` with the program's flags parsed.
+
+    Args:
+        main: the command; what it returns is the exit status.
+        doc: what `--help` says before the flags.
+        groups: modules that defined the command's flags, in the order of `--help`.
+    """
+    if any(argument in ("--help", "-h", "-help") for argument in sys.argv[1:]):
+        print(doc.strip(), "\n")
+        for module in groups:
+            print(f"{module.__doc__.strip().splitlines()[0]}\n{_flag_help(module)}\n")
+        print("--flagfile=FILE reads flags from a file, one a line; later ones win.")
+        return
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    logging.set_verbosity(logging.WARNING)
+    app.run(lambda argv: _guarded(main, argv))
+
+
+def _flag_help(module: ModuleType) -> str:
+    text = flags.FLAGS.module_help(module.__name__)
+    return text.split("\n", 1)[1].rstrip() if "\n" in text else text
+
+
+def _guarded(main: Callable[[Sequence[str]], int | None], argv: Sequence[str]) -> Any:
+    try:
+        return main(argv[1:])
+    except USER_ERRORS as error:
+        if os.environ.get("SDGAN_TRACEBACK"):
+            raise
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 1

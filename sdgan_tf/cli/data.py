@@ -1,0 +1,107 @@
+"""bin/data: looks after folders of pictures.
+
+  bin/data check DIR [--k=2] [--json=report.json]   says what is in a folder and what is wrong
+  bin/data build DIR --out=SHARDS                   writes TFRecords, for data larger than memory
+
+DIR has a sub-folder of pictures per identity, or is flat, with pictures named
+<IDENTITY>_<OBSERVATION>_<anything>.png. `check` takes shards, too.
+
+Ends with 0 when all is well, 1 for bad data, 2 for a wrong command line.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from absl import flags
+
+from sdgan_tf.cli import data_flags
+from sdgan_tf.data import Report, build_shards, check_shards
+from sdgan_tf.data.checks import check_pictures
+from sdgan_tf.data.records import is_shards
+from sdgan_tf.data.sources import find_pictures
+
+
+def run() -> None:
+    """Runs the command and ends the process."""
+    try:
+        sys.exit(main(sys.argv))
+    except KeyboardInterrupt:
+        sys.exit("Interrupted; nothing was left behind.")
+
+
+def main(argv: list[str]) -> int:
+    """Runs the command.
+
+    Args:
+        argv: The command line, with the name of the command in front.
+
+    Returns:
+        The exit code.
+    """
+    # Of its own, so that commands whose flags have the same names fit into one process.
+    values = flags.FlagValues()
+    _define(values)
+    try:
+        words = values(argv)[1:]
+        if values.help:
+            print(f"{__doc__}\nFlags:\n{values.get_help()}")
+            return 0
+        if len(words) != 2 or words[0] not in ("check", "build"):
+            raise flags.Error(f"expected `check DIR` or `build DIR`, not {' '.join(words)!r}")
+        if words[0] == "build" and not values.out:
+            raise flags.Error("`build` needs --out=SHARDS, the folder to write")
+    except flags.Error as error:
+        print(f"bin/data: {error}. Try bin/data --help.", file=sys.stderr)
+        return 2
+    try:
+        return _check(words[1], values) if words[0] == "check" else _build(words[1], values)
+    except (ValueError, OSError) as error:
+        print(f"bin/data: {error}", file=sys.stderr)
+        return 1
+
+
+def _define(values: flags.FlagValues) -> None:
+    at = {"flag_values": values}
+    data_flags.define_decoding(values)
+    flags.DEFINE_integer("k", 2, "How many pictures each identity should have.", 1, **at)
+    flags.DEFINE_string("json", "", "check: a file to write the report to, as JSON.", **at)
+    flags.DEFINE_string("out", "", "build: the folder to write, which must not exist.", **at)
+    flags.DEFINE_bool("help", False, "Shows this help.", short_name="h", **at)
+
+
+def _check(folder: str, values: flags.FlagValues) -> int:
+    if is_shards(folder):
+        report = check_shards(folder, values.k)
+    else:
+        options = data_flags.decoding(values)
+        del options["on_bad_data"]
+        listing = find_pictures(folder)
+        report = Report(listing.root, values.k)
+        pictures = check_pictures(listing, report, **options)
+        for done, _ in enumerate(pictures, 1):
+            _progress(done, listing.pictures)
+    print(report.to_text())
+    if values.json:
+        with open(values.json, "w", encoding="utf-8") as file:
+            file.write(report.to_json())
+    return 0 if report.clean else 1
+
+
+def _build(folder: str, values: flags.FlagValues) -> int:
+    options = data_flags.decoding(values)
+    report = build_shards(folder, values.out, **options, k=values.k, progress=_progress)
+    print(report.to_text())
+    print(f"Written to {values.out}: use --data_dir={values.out}")
+    return 0
+
+
+def _progress(done: int, total: int) -> None:
+    """One line that rewrites itself; nothing where there is no terminal."""
+    if sys.stderr.isatty() and (done % 100 == 0 or done == total):
+        end = "\n" if done == total else ""
+        print(f"\r{done:,} of {total:,} pictures", end=end, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    run()

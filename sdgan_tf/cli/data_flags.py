@@ -1,0 +1,126 @@
+"""Flags that say which pictures to use, for every command that needs some."""
+
+from __future__ import annotations
+
+from absl import flags
+
+from sdgan_tf.data import IdentityData, Splits
+from sdgan_tf.data import load as load_data
+from sdgan_tf.data.checks import BAD_DATA_CHOICES
+from sdgan_tf.data.pictures import FITS, MAX_PIXELS
+
+
+def define(values: flags.FlagValues = flags.FLAGS) -> None:
+    """Defines the flags, unless they are defined already.
+
+    Args:
+        values: Where to define them.
+    """
+    if "data_dir" in values:
+        return
+    at = {"flag_values": values}
+    flags.DEFINE_string(
+        "data_dir",
+        "",
+        "The data: a folder with a sub-folder of pictures per identity, a flat folder of pictures "
+        "named <IDENTITY>_<OBSERVATION>_<anything>.png, or shards written by `bin/data build`. "
+        "Empty for the built-in drawn people.",
+        **at,
+    )
+    define_decoding(values)
+    flags.DEFINE_integer(
+        "drawn_identities", 400, "How many people to draw when there is no --data_dir.", 2, **at
+    )
+    flags.DEFINE_integer(
+        "drawn_observations", 16, "How many pictures to draw of each of these people.", 1, **at
+    )
+    flags.DEFINE_integer(
+        "data_seed", 0, "Which people to draw, and which tuples in which order.", 0, **at
+    )
+    flags.DEFINE_float(
+        "validation_fraction", 0.1, "The share of identities kept for validation.", 0, 1, **at
+    )
+    flags.DEFINE_float("test_fraction", 0.1, "The share of identities kept for tests.", 0, 1, **at)
+
+
+def define_decoding(values: flags.FlagValues = flags.FLAGS) -> None:
+    """Defines the flags that say how files of pictures are read.
+
+    Args:
+        values: Where to define them.
+    """
+    at = {"flag_values": values}
+    flags.DEFINE_integer("image_size", 64, "Height and width of the pictures.", 1, **at)
+    flags.DEFINE_enum("channels", "3", ["1", "3"], "1 for grey, 3 for colour.", **at)
+    flags.DEFINE_enum(
+        "fit",
+        "crop",
+        FITS,
+        "How pictures become square: crop takes the middle, pad adds white at the sides.",
+        **at,
+    )
+    flags.DEFINE_enum(
+        "on_bad_data",
+        "fail",
+        BAD_DATA_CHOICES,
+        "What to do about broken pictures and identities with too few: fail lists them and stops, "
+        "skip lists them and goes on without.",
+        **at,
+    )
+    flags.DEFINE_integer(
+        "max_pixels", MAX_PIXELS, "Pictures with more pixels are refused undecoded.", 1, **at
+    )
+
+
+def decoding(values: flags.FlagValues = flags.FLAGS) -> dict:
+    """The values of the flags of `define_decoding`, as arguments.
+
+    Args:
+        values: The parsed flags.
+
+    Returns:
+        `image_size`, `channels`, `fit`, `on_bad_data` and `max_pixels`.
+    """
+    return {
+        "image_size": values.image_size,
+        "channels": int(values.channels),
+        "fit": values.fit,
+        "on_bad_data": values.on_bad_data,
+        "max_pixels": values.max_pixels,
+    }
+
+
+def load(values: flags.FlagValues = flags.FLAGS, k: int = 1) -> IdentityData:
+    """Opens the data that the flags name.
+
+    Args:
+        values: The parsed flags.
+        k: How many pictures each identity should have.
+
+    Returns:
+        All of the data.
+
+    Raises:
+        ValueError: If there is no such data, or they are bad.
+    """
+    return load_data(
+        values.data_dir,
+        **decoding(values),
+        k=k,
+        drawn_identities=values.drawn_identities,
+        drawn_observations=values.drawn_observations,
+        seed=values.data_seed,
+    )
+
+
+def split(data: IdentityData, values: flags.FlagValues = flags.FLAGS) -> Splits:
+    """Splits data by identity as the flags say.
+
+    Args:
+        data: All of the data.
+        values: The parsed flags.
+
+    Returns:
+        The parts for training, validation and tests.
+    """
+    return data.split(values.validation_fraction, values.test_fraction)

@@ -1,0 +1,49 @@
+"""Writes a trained run as a SavedModel for TF Serving.
+
+  bin/export --run_dir=RUN --out=saved_models/NAME
+
+makes saved_models/NAME/1, or the next free version.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from absl import flags
+
+from sdgan_tf import serving, training
+from sdgan_tf.cli import command
+
+FLAGS = flags.FLAGS
+
+
+def define() -> None:
+    """Defines the flags of this command."""
+    flags.DEFINE_string("run_dir", None, "The run to export.", required=True)
+    flags.DEFINE_string("out", None, "Folder that holds the versions.", required=True)
+    flags.DEFINE_integer("version", None, "The version; the next free one by default.", lower_bound=1)
+    flags.DEFINE_string("checkpoint", "newest", "newest, best or a step.")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs the command; returns its exit status."""
+    if arguments:
+        raise ValueError(f"Flags have the form --name=value. Received: {' '.join(arguments)}")
+    path = serving.next_version(FLAGS.out)
+    if FLAGS.version:
+        path = path.parent / str(FLAGS.version)
+    wanted = int(FLAGS.checkpoint) if FLAGS.checkpoint.isdigit() else FLAGS.checkpoint
+    model = training.load_run(FLAGS.run_dir, wanted)
+    print(f"Exported step {int(model.step):,} to {serving.export(model, path)}")
+    return 0
+
+
+def run() -> None:
+    """Entry point of `bin/export`."""
+    define()
+    command.run(main, __doc__, [sys.modules[__name__]])
+
+
+if __name__ == "__main__":
+    run()

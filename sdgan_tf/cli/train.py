@@ -1,0 +1,87 @@
+"""Trains a model on pictures grouped by identity.
+
+  bin/train --flagfile=flags/quickstart.cfg
+  bin/train --flagfile=flags/sddcgan.cfg --data_dir=DIR --run_dir=RUN
+
+The same command again continues the run. Ctrl-C saves and leaves.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+
+import tensorflow as tf
+from absl import flags
+
+from sdgan_tf import training
+from sdgan_tf.cli import command, data_flags, model_flags, run_flags
+from sdgan_tf.models import AdversarialModel
+
+FLAGS = flags.FLAGS
+data_flags.define()
+GROUPS = (run_flags, data_flags, model_flags)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs the command; returns its exit status."""
+    if arguments:
+        raise ValueError(f"Flags have the form --name=value. Received: {' '.join(arguments)}")
+    schedule = run_flags.schedule()
+    parts = data_flags.split(data_flags.load(k=FLAGS.k))
+    for name, part in zip(parts._fields, parts):
+        print(f"{name.capitalize()}: {part.summary()}")
+    with _scope():
+        model = model_flags.build()
+    print(", ".join(f"{name}: {size:,} parameters" for name, size in model.parameters().items()))
+    if FLAGS.dry_run:
+        print(resolved_flags(), end="")
+        return 0
+    return _train(model, parts.train, schedule)
+
+
+def _train(model: AdversarialModel, data, schedule: training.Schedule) -> int:
+    run = training.RunDirectory(FLAGS.run_dir)
+    try:
+        picture = training.train(model, data, FLAGS.run_dir, schedule, {"flags.cfg": resolved_flags()})
+    except training.Interrupted as interruption:
+        print(
+            f"Stopped by {interruption} at step {int(model.step):,}, and saved. "
+            "The same command again goes on from there."
+        )
+        return 128 + interruption.number
+    print(f"Picture: {picture}")
+    print(f"TensorBoard: tensorboard --logdir {run.tensorboard}")
+    print(f"Export: bin/export --run_dir={run.path} --out=saved_models/{run.path.name}")
+    return 0
+
+
+def _scope():
+    if FLAGS.strategy == "one":
+        return contextlib.nullcontext()
+    strategy = tf.distribute.MirroredStrategy()
+    if FLAGS.batch_size % strategy.num_replicas_in_sync:
+        raise ValueError(
+            f"The batch is shared by {strategy.num_replicas_in_sync} replicas and must divide by that. "
+            f"Received: batch_size={FLAGS.batch_size}"
+        )
+    return strategy.scope()
+
+
+def resolved_flags() -> str:
+    """All flags of the command with their values, as a flag file that gives the same run."""
+    lines = []
+    for group in GROUPS:
+        lines.append(f"# {group.__doc__.strip().splitlines()[0]}")
+        found = FLAGS.flags_by_module_dict().get(group.__name__, [])
+        lines += [flag.serialize() or f"--{flag.name}=" for flag in found if flag.name != "dry_run"]
+    return "\n".join(lines) + "\n"
+
+
+def run() -> None:
+    """Entry point of `bin/train`."""
+    command.run(main, __doc__, GROUPS)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,103 @@
+"""SavedModels for TF Serving: four signatures whose first dimension is the batch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import tensorflow as tf
+
+from sdgan_tf.files import atomic_folder
+from sdgan_tf.keras_compat import tensor_of
+from sdgan_tf.models import AdversarialModel
+from sdgan_tf.pixels import to_uint8
+
+
+class ServedModel(tf.Module):
+    """What is served: the signatures and the variables that they read, and nothing of Keras or of this package."""
+
+    def __init__(self, model: AdversarialModel):
+        super().__init__()
+        networks = (model.best_generator, model.discriminator)
+        self.weights = [tensor_of(variable) for net in networks for variable in net.variables]
+
+
+def signatures(model: AdversarialModel) -> dict[str, tf.types.experimental.ConcreteFunction]:
+    """The serving functions of `model`, by signature name:
+
+    | name | in | out |
+    |---|---|---|
+    | `serving_default` | `identity` f32 [n, d_I], `observation` f32 [n, d_O] | `images` u8 [n, h, w, c] |
+    | `generate_png` | the same | `image_bytes` string [n] |
+    | `sample` | `identity_seed` i64 [n], `observation_seed` i64 [n] | `images`, `identity`, `observation` |
+    | `score` | `images` u8 [n, k, h, w, c] | `score` f32 [n] |
+    """
+    space = model.latents
+
+    def images_of(identity, observation):
+        return to_uint8(model.best_generator(space.join(identity, observation), training=False))
+
+    def generate(identity, observation):
+        return {"images": images_of(identity, observation)}
+
+    def generate_png(identity, observation):
+        images = images_of(identity, observation)
+        return {"image_bytes": tf.map_fn(tf.io.encode_png, images, fn_output_signature=tf.string)}
+
+    def sample(identity_seed, observation_seed):
+        identity = space.identity_codes(identity_seed)
+        observation = space.observation_codes(observation_seed)
+        images = images_of(identity, observation)
+        return {"images": images, "identity": identity, "observation": observation}
+
+    def score(images):
+        return {"score": model.score(images)}
+
+    codes = {
+        "identity": tf.TensorSpec([None, space.d_i], tf.float32, "identity"),
+        "observation": tf.TensorSpec([None, space.d_o], tf.float32, "observation"),
+    }
+    seeds = {
+        name: tf.TensorSpec([None], tf.int64, name) for name in ("identity_seed", "observation_seed")
+    }
+    size = model.image_size
+    tuples = {
+        "images": tf.TensorSpec([None, model.k, size, size, model.channels], tf.uint8, "images")
+    }
+    asked = {
+        "serving_default": (generate, codes),
+        "generate_png": (generate_png, codes),
+        "sample": (sample, seeds),
+        "score": (score, tuples),
+    }
+    return {
+        name: tf.function(function).get_concrete_function(**specs)
+        for name, (function, specs) in asked.items()
+    }
+
+
+def export(model: AdversarialModel, path: str | Path) -> Path:
+    """Writes `model` as a SavedModel, whole or not at all, that needs TensorFlow alone.
+
+    Args:
+        model: the model; its averaged generator is the one that is served, where there is one.
+        path: the version's folder, such as `saved_models/faces/1`. TF Serving expects a number as its name.
+
+    Returns:
+        The path.
+
+    Raises:
+        FileExistsError: there is something at `path` already.
+    """
+    path = Path(path)
+    with atomic_folder(path) as folder:
+        tf.saved_model.save(ServedModel(model), str(folder), signatures=signatures(model))
+    return path
+
+
+def next_version(folder: str | Path) -> Path:
+    """The next free version below `folder`: `folder/1` in an empty or missing one, else one more than the greatest."""
+    folder = Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(f"Versions are sub-folders, but {folder} is a file.")
+    versions = [int(path.name) for path in folder.glob("*") if path.name.isdigit()]
+    return folder / str(max(versions, default=0) + 1)

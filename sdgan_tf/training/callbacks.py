@@ -1,0 +1,212 @@
+"""Keras callbacks that count by the model's own step, so that they stay right with `steps_per_execution` and on resume."""
+
+from __future__ import annotations
+
+import math
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tensorflow import keras
+
+from sdgan_tf.generation import save_png, tile
+from sdgan_tf.training.checkpoints import Checkpoints
+from sdgan_tf.training.run_directory import RunDirectory
+
+
+class EverySteps(keras.callbacks.Callback):
+    """Calls `run(step, logs)` whenever the model's step passes a multiple of `every`; 0 for never."""
+
+    def __init__(self, every: int):
+        super().__init__()
+        if every < 0:
+            raise ValueError(f"An interval is 0 (never) or more steps. Received: every={every}")
+        self.every = every
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        self._last = int(self.model.step)
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        step = int(self.model.step)
+        if self.every and step // self.every > self._last // self.every:
+            self.run(step, logs or {})
+        self._last = step
+
+    def run(self, step: int, logs: dict[str, Any]) -> None:
+        raise NotImplementedError
+
+
+class IdentityGrid(EverySteps):
+    """Writes a grid of imagined identities, always of the same codes, to PNG and TensorBoard.
+
+    Rows share `z_I`, columns share `z_O`. The pictures are `<directory>/samples/step-00000500.png` and the image "identities" in
+    `<directory>/tensorboard`.
+
+    Args:
+        directory: such as a run directory.
+        every: steps between grids.
+        identities: rows.
+        observations: columns.
+        seed: which codes.
+    """
+
+    def __init__(
+        self,
+        directory: str | Path,
+        every: int = 500,
+        identities: int = 8,
+        observations: int = 8,
+        seed: int = 0,
+    ):
+        super().__init__(every)
+        self.directory = Path(directory)
+        self.identities = identities
+        self.observations = observations
+        self.seed = seed
+        self._writer = None
+
+    def run(self, step: int, logs: dict[str, Any]) -> None:
+        self.write(step)
+
+    def write(self, step: int) -> Path:
+        """Makes the grid now and returns where its PNG lies."""
+        if self._writer is None:
+            self._writer = tf.summary.create_file_writer(str(self.directory / "tensorboard"))
+        grid = tile(self.model.generate(self.identities, self.observations, self.seed))
+        with self._writer.as_default():
+            tf.summary.image("identities", grid[np.newaxis], step=step)
+        self._writer.flush()
+        return save_png(grid, self.directory / "samples" / f"step-{step:08d}.png")
+
+
+class RunLog(EverySteps):
+    """The log of a run: a line on the screen, a line of `metrics.jsonl` and TensorBoard scalars at every interval.
+
+    Args:
+        run: where to.
+        every: steps between lines; the numbers are means over that interval.
+        until: the step at which the run ends, for the time left.
+        batch_size: tuples in a step.
+    """
+
+    def __init__(self, run: RunDirectory, every: int, until: int, batch_size: int):
+        super().__init__(every)
+        self.directory = run
+        self.until = until
+        self.batch_size = batch_size
+        self._writer = tf.summary.create_file_writer(str(run.tensorboard))
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        super().on_train_begin(logs)
+        self._since = (self._last, time.monotonic())
+
+    def run(self, step: int, logs: dict[str, Any]) -> None:
+        now = time.monotonic()
+        seconds = (now - self._since[1]) / (step - self._since[0])
+        self._since = (step, now)
+        numbers = {name: float(value) for name, value in logs.items()}
+        rate = self.batch_size / seconds
+        self.directory.log({"step": step, **numbers, "tuples_per_second": round(rate, 2)})
+        with self._writer.as_default():
+            for name, value in {**numbers, "tuples_per_second": rate}.items():
+                tf.summary.scalar(name, value, step=step)
+        self._writer.flush()
+        print(self._line(step, numbers, rate, seconds), file=sys.stderr, flush=True)
+        for metric in self.model.metrics:
+            metric.reset_state()
+
+    def _line(self, step: int, numbers: dict[str, float], rate: float, seconds: float) -> str:
+        parts = [f"step {step:>{len(str(self.until))}}/{self.until}"]
+        parts += [f"{name} {value:.3f}" for name, value in numbers.items()]
+        left = duration(seconds * max(self.until - step, 0))
+        return "  ".join([*parts, f"{rate:.1f} tuples/s", f"{left} left"])
+
+
+class Checkpointing(EverySteps):
+    """Saves the model's whole state at every interval, and the best by a logged number.
+
+    Args:
+        checkpoints: where to.
+        every: steps between checkpoints.
+        best_metric: name of the logged number that says which checkpoint is best; empty for none.
+    """
+
+    def __init__(self, checkpoints: Checkpoints, every: int, best_metric: str = ""):
+        super().__init__(every)
+        self.checkpoints = checkpoints
+        self.best_metric = best_metric
+        self._score = None
+
+    def run(self, step: int, logs: dict[str, Any]) -> None:
+        if self.best_metric:
+            if self.best_metric not in logs:
+                raise ValueError(
+                    f"The best checkpoint is to be chosen by a number that is not logged; there are {sorted(logs)}. "
+                    f"Received: best_metric={self.best_metric!r}"
+                )
+            self._score = float(logs[self.best_metric])
+        self.checkpoints.save(self.model, self._score)
+
+
+class BadLoss(RuntimeError):
+    """A loss is not a finite number any more."""
+
+
+class StopOnBadLoss(keras.callbacks.Callback):
+    """Ends training by raising `BadLoss` on the first step with a loss that is NaN or infinite.
+
+    Keras' `TerminateOnNaN` looks at a log called `loss` only, which adversarial models do not have.
+    """
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        bad = [name for name, value in (logs or {}).items() if not math.isfinite(float(value))]
+        if bad:
+            raise BadLoss(f"{', '.join(bad)} became NaN or infinite at step {int(self.model.step)}.")
+
+
+class Interrupted(RuntimeError):
+    """A signal asked the run to end."""
+
+    def __init__(self, number: int):
+        super().__init__(signal.Signals(number).name)
+        self.number = number
+
+
+class StopOnSignal(keras.callbacks.Callback):
+    """Ends training by raising `Interrupted` between two steps after Ctrl-C or SIGTERM; a second one ends it at once."""
+
+    SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+    def __init__(self):
+        super().__init__()
+        self._received = None
+        self._before: dict[int, Any] = {}
+
+    def install(self) -> None:
+        """Starts to listen, in the main thread."""
+        self._before = {number: signal.signal(number, self._note) for number in self.SIGNALS}
+
+    def restore(self) -> None:
+        """Puts the former handlers back."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before = {}
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        if self._received is not None:
+            raise Interrupted(self._received)
+
+    def _note(self, number: int, frame: Any) -> None:
+        self._received = number
+        self.restore()
+
+
+def duration(seconds: float) -> str:
+    """`"1:02:03"` or `"2:03"`."""
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"

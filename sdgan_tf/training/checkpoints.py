@@ -1,0 +1,141 @@
+"""Checkpoints: a model's whole state as plain arrays, written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+from absl import logging
+
+from sdgan_tf.files import atomic_file
+from sdgan_tf.models import AdversarialModel
+
+
+class CheckpointError(RuntimeError):
+    """A checkpoint could not be written or read; the message says what is left to go on from."""
+
+
+class Checkpoints:
+    """The folder of a run's checkpoints: the newest ones, and the best where a number says which it is.
+
+    A checkpoint is an `.npz` of plain arrays (no pickle): networks, averaged generator, both optimizers, step counter and the
+    running means of the log. Equal states give equal bytes.
+
+    Args:
+        folder: made when first written to.
+        keep: how many of the newest stay, at least 1.
+        best_mode: `"min"` or `"max"`: which score is the better one.
+    """
+
+    def __init__(self, folder: str | Path, keep: int = 3, best_mode: str = "min"):
+        if keep < 1:
+            raise ValueError(f"At least one checkpoint is kept. Received: keep={keep}")
+        if best_mode not in ("min", "max"):
+            raise ValueError(f"best_mode is 'min' or 'max'. Received: {best_mode!r}")
+        self.folder = Path(folder)
+        self.keep = keep
+        self.best_mode = best_mode
+
+    def steps(self) -> list[int]:
+        """Steps that have a checkpoint, ascending."""
+        return sorted(int(path.stem.split("-")[1]) for path in self.folder.glob("step-*.npz"))
+
+    def path(self, step: int) -> Path:
+        """Where the checkpoint of `step` lies."""
+        return self.folder / f"step-{step:08d}.npz"
+
+    def best(self) -> int | None:
+        """The step with the best score, or None where none was given."""
+        record = self._best_record()
+        return record and record["step"]
+
+    def save(self, model: AdversarialModel, score: float | None = None) -> Path:
+        """Writes the checkpoint of the model's step, then removes those that are neither new nor best.
+
+        Args:
+            model: a compiled model.
+            score: number by which the best checkpoint is kept.
+
+        Raises:
+            CheckpointError: the disk refused, or a weight is not finite; older checkpoints stay as they are.
+        """
+        arrays = {name: np.asarray(value) for name, value in model.state().items()}
+        broken = [name for name, array in arrays.items() if not np.all(np.isfinite(array))]
+        if broken:
+            raise CheckpointError(
+                f"Step {int(model.step)} has weights that are not finite ({broken[0]} and {len(broken) - 1} more): "
+                f"not saved. {self.remaining()}"
+            )
+        path = self.path(int(model.step))
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with atomic_file(path) as file:
+                np.savez(file, **arrays)
+            self._note_score(int(model.step), score)
+        except OSError as error:
+            raise CheckpointError(
+                f"Could not write {path}: {error}. Free some space and run the same command again. {self.remaining()}"
+            ) from error
+        self._rotate()
+        return path
+
+    def load(self, model: AdversarialModel, step: int) -> None:
+        """Gives `model` the state that it had at `step`.
+
+        Raises:
+            CheckpointError: no such checkpoint, a damaged file, or one of another model.
+        """
+        path = self.path(step)
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                arrays = {name: file[name] for name in file.files}
+        except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+            raise CheckpointError(f"Could not read the checkpoint {path}: {error}") from error
+        state = model.state()
+        different = sorted(set(arrays) ^ set(state)) or [
+            name for name, value in state.items() if tuple(value.shape) != arrays[name].shape
+        ]
+        if different:
+            raise CheckpointError(
+                f"{path} belongs to another model: {len(different)} variables differ, such as {different[0]}."
+            )
+        for name, value in state.items():
+            value.assign(arrays[name])
+
+    def load_newest(self, model: AdversarialModel) -> int | None:
+        """Loads the newest checkpoint that can be read, with a warning for any that cannot; None where there is none."""
+        for step in reversed(self.steps()):
+            try:
+                self.load(model, step)
+            except CheckpointError as error:
+                logging.warning("%s Trying the one before.", error)
+            else:
+                return step
+        if self.steps():
+            raise CheckpointError(f"None of the checkpoints in {self.folder} can be read.")
+        return None
+
+    def remaining(self) -> str:
+        """A sentence on where a run can go on from."""
+        steps = self.steps()
+        return f"The last good checkpoint is {self.path(steps[-1])}." if steps else "There is no checkpoint yet."
+
+    def _best_record(self) -> dict | None:
+        path = self.folder / "best.json"
+        return json.loads(path.read_text()) if path.exists() else None
+
+    def _note_score(self, step: int, score: float | None) -> None:
+        if score is None or not np.isfinite(score):
+            return
+        record = self._best_record()
+        sign = 1 if self.best_mode == "min" else -1
+        if record is None or sign * score < sign * record["score"]:
+            with atomic_file(self.folder / "best.json") as file:
+                file.write(json.dumps({"step": step, "score": float(score)}).encode())
+
+    def _rotate(self) -> None:
+        for step in self.steps()[: -self.keep]:
+            if step != self.best():
+                self.path(step).unlink()

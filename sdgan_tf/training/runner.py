@@ -1,0 +1,185 @@
+"""The run itself: from a model and its data to a run directory, exactly resumable."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tensorflow import keras
+
+from sdgan_tf import models
+from sdgan_tf.data import IdentityData
+from sdgan_tf.generation import save_png, tile
+from sdgan_tf.models import AdversarialModel
+from sdgan_tf.training.callbacks import (
+    Checkpointing,
+    IdentityGrid,
+    Interrupted,
+    RunLog,
+    StopOnBadLoss,
+    StopOnSignal,
+)
+from sdgan_tf.training.checkpoints import Checkpoints
+from sdgan_tf.training.run_directory import RunDirectory, RunError
+
+
+@dataclasses.dataclass(frozen=True)
+class Schedule:
+    """How long to train and how often to write. Nothing of it but `batch_size` changes what is learned.
+
+    Attributes:
+        steps: training steps of the whole run, earlier parts included.
+        batch_size: tuples in a step, over all replicas.
+        log_every: steps between log lines.
+        grid_every: steps between grids.
+        checkpoint_every: steps between checkpoints.
+        keep: how many of the newest checkpoints stay.
+        best_metric: name of the logged number by which the best checkpoint is kept as well.
+        best_mode: `"min"` or `"max"`.
+    """
+
+    steps: int = 100_000
+    batch_size: int = 16
+    log_every: int = 100
+    grid_every: int = 500
+    checkpoint_every: int = 1000
+    keep: int = 3
+    best_metric: str = ""
+    best_mode: str = "min"
+
+
+def describe(model: AdversarialModel, data: IdentityData, schedule: Schedule) -> dict[str, Any]:
+    """The configuration of a run: all that the weights at a given step depend on."""
+    return {
+        "model": {"class": type(model).__name__, "config": model.get_config()},
+        "optimizers": {
+            name: _plain(keras.optimizers.serialize(getattr(model, name)))
+            for name in ("d_optimizer", "g_optimizer")
+        },
+        "data": {
+            "identities": len(data),
+            "fingerprint": data.fingerprint,
+            "batch_size": schedule.batch_size,
+        },
+    }
+
+
+def train(
+    model: AdversarialModel,
+    data: IdentityData,
+    run_dir: str | Path,
+    schedule: Schedule,
+    notes: Mapping[str, str] | None = None,
+) -> Path:
+    """Trains in `run_dir`, or continues what is there, until `schedule.steps` steps are done.
+
+    A run that was killed at any moment and started again ends with the same bytes as one that never was.
+
+    Args:
+        model: compiled; its weights are replaced where the run has a checkpoint.
+        data: what to train on.
+        run_dir: see `RunDirectory`.
+        schedule: how long, and how often to write.
+        notes: text files to leave in the run directory, by name.
+
+    Returns:
+        The path of the last grid.
+
+    Raises:
+        RunError: the directory belongs to another run.
+        CheckpointError: the disk is full, or no checkpoint can be read.
+        BadLoss: a loss became NaN or infinite; the message names the step and the last good checkpoint.
+        Interrupted: Ctrl-C or SIGTERM; the state was saved.
+    """
+    tuples = data.tuples(model.k, schedule.batch_size, model.seed, start_step=0)
+    run = RunDirectory(run_dir)
+    run.open(describe(model, data, schedule))
+    try:
+        for name, text in (notes or {}).items():
+            (run.path / name).write_text(text)
+        checkpoints = Checkpoints(run.checkpoints, schedule.keep, schedule.best_mode)
+        if checkpoints.load_newest(model) is not None:
+            print(f"Continuing {run.path} at step {int(model.step):,}.")
+        start = int(model.step)
+        run.forget_after(start)
+        if start:
+            tuples = data.tuples(model.k, schedule.batch_size, model.seed, start_step=start)
+        else:
+            _show_reals(run, data)
+        grid = IdentityGrid(run.path, schedule.grid_every)
+        grid.set_model(model)
+        if start < schedule.steps:
+            _fit(model, tuples, run, checkpoints, grid, schedule)
+        return grid.write(int(model.step))
+    finally:
+        run.close()
+
+
+def _fit(model, tuples, run, checkpoints, grid, schedule: Schedule) -> None:
+    log = RunLog(run, schedule.log_every, schedule.steps, schedule.batch_size)
+    saving = Checkpointing(checkpoints, schedule.checkpoint_every, schedule.best_metric)
+    stop = StopOnSignal()
+    stop.install()
+    try:
+        # One epoch is the whole run: an epoch's end would reset the running means of the log.
+        model.fit(
+            tuples,
+            steps_per_epoch=schedule.steps - int(model.step),
+            epochs=1,
+            verbose=0,
+            shuffle=False,
+            callbacks=[StopOnBadLoss(), saving, grid, log, stop],
+        )
+    except Interrupted:
+        checkpoints.save(model)
+        raise
+    finally:
+        stop.restore()
+    checkpoints.save(model)
+
+
+def _show_reals(run: RunDirectory, data: IdentityData) -> None:
+    picture = tile(data.grid())
+    save_png(picture, run.samples / "reals.png")
+    writer = tf.summary.create_file_writer(str(run.tensorboard))
+    with writer.as_default():
+        tf.summary.image("reals", picture[np.newaxis], step=0)
+    writer.close()
+
+
+def load_run(run_dir: str | Path, checkpoint: str | int = "newest") -> AdversarialModel:
+    """The model that a run directory holds.
+
+    Args:
+        run_dir: what `train` wrote.
+        checkpoint: `"newest"`, `"best"` or a step.
+    """
+    run = RunDirectory(run_dir)
+    config = run.config()
+    checkpoints = Checkpoints(run.checkpoints)
+    steps = checkpoints.steps()
+    if not steps:
+        raise RunError(f"{run.path} has no checkpoint yet: train it first.")
+    step = {"newest": steps[-1], "best": checkpoints.best()}.get(checkpoint, checkpoint)
+    if step not in steps:
+        raise RunError(
+            f"{run.path} has checkpoints of the steps {steps}, best: {checkpoints.best()}. Received: {checkpoint!r}"
+        )
+    model = getattr(models, config["model"]["class"]).from_config(config["model"]["config"])
+    model.compile(
+        **{
+            name: keras.optimizers.deserialize(item) for name, item in config["optimizers"].items()
+        }
+    )
+    checkpoints.load(model, step)
+    return model
+
+
+def _plain(value: Any) -> Any:
+    """Through JSON, which turns NumPy numbers into plain ones."""
+    return json.loads(json.dumps(value, default=float))
