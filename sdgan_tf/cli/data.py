@@ -11,6 +11,7 @@ Ends with 0 when all is well, 1 for bad data, 2 for a wrong command line.
 
 from __future__ import annotations
 
+import signal
 import sys
 
 from absl import flags
@@ -24,10 +25,13 @@ from sdgan_tf.data.sources import find_pictures
 
 def run() -> None:
     """Runs the command and ends the process."""
+    # An exception, so that a build that is told to stop cleans up behind itself.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
         sys.exit(main(sys.argv))
     except KeyboardInterrupt:
-        sys.exit("Interrupted; nothing was left behind.")
+        print("Interrupted; nothing was written.", file=sys.stderr)
+        sys.exit(128 + signal.SIGINT)
 
 
 def main(argv: list[str]) -> int:

@@ -6,8 +6,8 @@ from absl import flags
 
 from sdgan_tf.data import IdentityData, Splits
 from sdgan_tf.data import load as load_data
-from sdgan_tf.data.checks import BAD_DATA_CHOICES
 from sdgan_tf.data.pictures import FITS, MAX_PIXELS
+from sdgan_tf.data.report import BAD_DATA_CHOICES
 
 
 def define(values: flags.FlagValues = flags.FLAGS) -> None:

@@ -1,0 +1,167 @@
+"""Pictures by identity in memory."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import tensorflow as tf
+
+from sdgan_tf.data.report import Report
+from sdgan_tf.data.store import IdentityData
+
+MAX_BYTES = 4 * 2**30
+# In bytes; TensorFlow stops the process when it meets anything less.
+_ALIGNMENT = 64
+
+
+class IdentityImages(IdentityData):
+    """Pictures by identity in memory.
+
+    Attributes:
+        factors: What is known of how the pictures came to be, or None: a dictionary of
+            `"identity"`, float32 `[identities, f_i]`, `"observation"`, float32
+            `[pictures, f_o]`, and the names of their columns, `"identity_names"` and
+            `"observation_names"`.
+    """
+
+    def __init__(
+        self,
+        names: list[str],
+        counts: np.ndarray,
+        images: np.ndarray,
+        on_bad_data: str = "fail",
+        report: Report | None = None,
+        factors: dict | None = None,
+    ):
+        """Takes the pictures of all identities, one identity after another.
+
+        Args:
+            names: The identities' names, all different.
+            counts: int64 `[identities]`, how many pictures each has.
+            images: uint8 `[pictures, size, size, channels]`, 0 to 255. They may be kept as they
+                are: do not change them later.
+            on_bad_data: `"fail"` or `"skip"`, see `IdentityData`.
+            report: What the data doctor found, if it was asked.
+            factors: See the class.
+
+        Raises:
+            ValueError: If the arguments do not fit each other.
+        """
+        images, counts = np.asarray(images), np.asarray(counts, np.int64)
+        _check_arrays(names, counts, images, factors)
+        self._array = _aligned(images)
+        # The usual conversions copy, twice for a while; this shares. And it stays on the CPU even
+        # where there is a GPU: that is where pipelines gather pictures.
+        with tf.init_scope():
+            self._tensor = tf.experimental.dlpack.from_dlpack(self._array.__dlpack__())
+        self._array.flags.writeable = False
+        starts = np.cumsum(counts) - counts
+        super().__init__(names, counts, starts, *images.shape[2:], on_bad_data, report)
+        self.factors = factors
+
+    @property
+    def images(self) -> np.ndarray:
+        """uint8 `[pictures, h, w, c]`, one identity after another. A copy, if of a split."""
+        whole = self._array
+        numbers = _spans(self._starts, self.counts)
+        return whole if len(numbers) == len(whole) else whole[numbers]
+
+    def _pictures(self, numbers: np.ndarray) -> np.ndarray:
+        return self._array[numbers]
+
+    def _fetch(self, steps, draw, batch_size: int, k: int) -> tf.data.Dataset:
+        tensor = self._tensor
+        return steps.map(lambda step: tf.gather(tensor, draw(step)), tf.data.AUTOTUNE)
+
+    def _subset(self, identities: np.ndarray) -> IdentityImages:
+        part = IdentityImages.__new__(IdentityImages)
+        part._array, part._tensor = self._array, self._tensor
+        IdentityData.__init__(
+            part,
+            [self.names[i] for i in identities],
+            self.counts[identities],
+            self._starts[identities],
+            self.image_size,
+            self.channels,
+            self.on_bad_data,
+            self.report,
+        )
+        part.factors = None
+        if self.factors is not None:
+            # Rows of factors lie as `images` does, which in a split is not as the pictures lie.
+            first = np.cumsum(self.counts) - self.counts
+            rows = _spans(first[identities], self.counts[identities])
+            part.factors = {
+                **self.factors,
+                "identity": self.factors["identity"][identities],
+                "observation": self.factors["observation"][rows],
+            }
+        return part
+
+    def _digest(self, identity: int) -> bytes:
+        start, count = self._starts[identity], self.counts[identity]
+        return hashlib.sha256(self._array[start : start + count]).digest()
+
+    def _place(self) -> str:
+        megabytes = self.counts.sum() * self.image_size**2 * self.channels / 1e6
+        return f"{megabytes:,.0f} MB in memory"
+
+
+def aligned_empty(shape: tuple[int, ...]) -> np.ndarray:
+    """A uint8 array that TensorFlow can share: its memory begins where TensorFlow's would."""
+    size = int(np.prod(shape))
+    memory = np.empty(size + _ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % _ALIGNMENT
+    return memory[start : start + size].reshape(shape)
+
+
+def _aligned(images: np.ndarray) -> np.ndarray:
+    flags = images.flags
+    if flags.c_contiguous and flags.writeable and images.ctypes.data % _ALIGNMENT == 0:
+        return images.view()
+    copy = aligned_empty(images.shape)
+    copy[:] = images
+    return copy
+
+
+def check_memory(pictures: int, image_size: int, channels: int, max_bytes: int) -> None:
+    """Raises a `ValueError` if so many pictures, decoded, would take more than `max_bytes`."""
+    needed = pictures * image_size**2 * channels
+    if needed > max_bytes:
+        raise ValueError(
+            f"{pictures:,} pictures of {image_size}x{image_size}x{channels} need "
+            f"{needed / 2**30:.1f} GiB of memory, more than the {max_bytes / 2**30:.1f} GiB "
+            "allowed. Build TFRecords of them with `bin/data build DIR --out=SHARDS` and use "
+            "SHARDS in place of DIR, or raise `max_bytes`."
+        )
+
+
+def _spans(starts: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """The numbers from each start on, as many as its count, one span after another."""
+    first = np.cumsum(counts) - counts
+    return np.arange(counts.sum()) + np.repeat(starts - first, counts)
+
+
+def _check_arrays(names, counts: np.ndarray, images: np.ndarray, factors: dict | None) -> None:
+    square = images.ndim == 4 and images.shape[1] == images.shape[2]
+    if images.dtype != np.uint8 or not square or images.shape[3] not in (1, 3):
+        raise ValueError(
+            "`images` must be uint8 [pictures, size, size, 1 or 3]. Received: "
+            f"{images.dtype} {list(images.shape)}"
+        )
+    if len(names) != len(counts) or counts.sum() != len(images) or np.any(counts < 0):
+        raise ValueError(
+            "`counts` must say for each of `names` how many of `images` it has. Received: "
+            f"{len(names)} names, {len(counts)} counts that add up to {counts.sum()}, "
+            f"{len(images)} images"
+        )
+    if len(set(names)) != len(names):
+        raise ValueError("`names` must differ from each other. Received: some name twice")
+    if factors is not None:
+        rows = len(factors["identity"]), len(factors["observation"])
+        if rows != (len(names), len(images)):
+            raise ValueError(
+                "`factors` must have a row for each identity and for each picture, "
+                f"{len(names)} and {len(images)}. Received: {rows[0]} and {rows[1]} rows"
+            )

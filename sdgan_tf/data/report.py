@@ -1,0 +1,188 @@
+"""What the data doctor found: a report for people and for programs, and what follows from it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import statistics
+
+from absl import logging
+
+LIST_CAP = 20
+BAD_DATA_CHOICES = ("fail", "skip")
+
+
+class BadData(ValueError):
+    """Raised for a data set with broken pictures or identities that have too few.
+
+    Attributes:
+        report: The `Report` with all that was found.
+    """
+
+    def __init__(self, report: Report):
+        lines = [f"{report.source}: bad data.", *report.problems()]
+        lines.append("Mend or remove them, or leave them out with --on_bad_data=skip.")
+        super().__init__("\n".join(lines))
+        self.report = report
+
+
+@dataclasses.dataclass
+class Report:
+    """What the data doctor found.
+
+    Attributes:
+        source: The folder or the shards that were looked at.
+        k: How many pictures an identity should have at least.
+        counts: How many usable pictures each identity has.
+        broken: Files that are no usable pictures, each with the reason.
+        duplicates_within: Groups of byte-identical files of one identity.
+        duplicates_across: Groups of byte-identical files of two or more identities.
+        ignored: How many files of which extension were passed over.
+        nested: Folders inside an identity's folder that hold pictures, which were not read.
+        sizes: How many pictures have which original size, `"WIDTHxHEIGHT"`.
+        modes: How many pictures have which original format and Pillow mode, `"PNG RGB"`.
+    """
+
+    source: str
+    k: int = 1
+    counts: dict[str, int] = dataclasses.field(default_factory=dict)
+    broken: list[tuple[str, str]] = dataclasses.field(default_factory=list)
+    duplicates_within: list[list[str]] = dataclasses.field(default_factory=list)
+    duplicates_across: list[list[str]] = dataclasses.field(default_factory=list)
+    ignored: dict[str, int] = dataclasses.field(default_factory=dict)
+    nested: list[str] = dataclasses.field(default_factory=list)
+    sizes: dict[str, int] = dataclasses.field(default_factory=dict)
+    modes: dict[str, int] = dataclasses.field(default_factory=dict)
+
+    @property
+    def identities(self) -> int:
+        """How many identities there are, those without any usable picture included."""
+        return len(self.counts)
+
+    @property
+    def pictures(self) -> int:
+        """How many usable pictures there are."""
+        return sum(self.counts.values())
+
+    @property
+    def short(self) -> list[tuple[str, int]]:
+        """Identities with fewer than `k` pictures, with how many they have."""
+        return [(name, count) for name, count in self.counts.items() if count < self.k]
+
+    @property
+    def clean(self) -> bool:
+        """Whether there is no bad data. Duplicates and ignored files are none."""
+        return not self.broken and not self.short
+
+    def problems(self) -> list[str]:
+        """The bad data in words, one line each; long lists are capped."""
+        lines = []
+        if self.broken:
+            lines.append(f"{len(self.broken)} broken pictures:")
+            lines += _capped([f"{path}: {reason}" for path, reason in self.broken])
+        if self.short:
+            lines.append(f"{len(self.short)} identities with fewer than k={self.k} pictures:")
+            lines += _capped([f"{name}: {count}" for name, count in self.short])
+        return [printable(line) for line in lines]
+
+    def warnings(self) -> list[str]:
+        """What is odd but not bad, one line each; long lists are capped."""
+        lines = []
+        for groups, where in (
+            (self.duplicates_across, "in several identities"),
+            (self.duplicates_within, "within one identity"),
+        ):
+            if groups:
+                lines.append(f"{len(groups)} groups of identical files {where} (all kept):")
+                lines += _capped([" = ".join(_capped_names(group)) for group in groups])
+        if self.nested:
+            lines.append(f"{len(self.nested)} folders too deep to be read hold pictures:")
+            lines += _capped(self.nested)
+        if self.ignored:
+            lines.append(f"ignored: {', '.join(f'{n} {kind}' for kind, n in self.ignored.items())}")
+        return [printable(line) for line in lines]
+
+    def to_text(self) -> str:
+        """The whole report for reading."""
+        counts = list(self.counts.values()) or [0]
+        least, middle, most = min(counts), statistics.median(counts), max(counts)
+        lines = [
+            f"{printable(self.source)}: {self.identities:,} identities, {self.pictures:,} pictures",
+            f"pictures per identity: {least} min, {middle:g} median, {most} max",
+            f"original sizes: {_histogram(self.sizes)}",
+            f"original kinds: {_histogram(self.modes)}",
+            *self.warnings(),
+            *self.problems(),
+            "no bad data" if self.clean else "BAD DATA: see above",
+        ]
+        return "\n".join(lines)
+
+    def to_json(self) -> str:
+        """The whole report for programs; no list is capped."""
+        counts = list(self.counts.values()) or [0]
+        summary = {
+            "clean": self.clean,
+            "identities": self.identities,
+            "pictures": self.pictures,
+            "pictures_per_identity": {
+                "min": min(counts),
+                "median": statistics.median(counts),
+                "max": max(counts),
+            },
+            "short": self.short,
+        }
+        return json.dumps({**summary, **dataclasses.asdict(self)}, indent=2)
+
+
+def check_on_bad_data(on_bad_data: str) -> None:
+    """Raises a `ValueError` unless this says what to do about bad data."""
+    if on_bad_data not in BAD_DATA_CHOICES:
+        raise ValueError(
+            f"`on_bad_data` must be 'fail' or 'skip'. Received: on_bad_data={on_bad_data!r}"
+        )
+
+
+def settle(report: Report, on_bad_data: str) -> None:
+    """Ends a pass over a data set: raises for what is bad, logs what is skipped or odd.
+
+    Args:
+        report: The complete report.
+        on_bad_data: `"fail"` or `"skip"`.
+
+    Raises:
+        BadData: If there are bad data and `on_bad_data` is `"fail"`.
+        ValueError: If fewer than two identities are left.
+    """
+    if not report.clean and on_bad_data == "fail":
+        raise BadData(report)
+    left = sum(count > 0 for count in report.counts.values())
+    if left < 2:
+        raise ValueError(
+            f"{report.source}: at least 2 identities with usable pictures are needed, {left} are "
+            "left:\n" + "\n".join(report.problems())
+        )
+    for heading, lines in (("skipping", report.problems()), ("note", report.warnings())):
+        if lines:
+            logging.warning("%s: %s\n%s", report.source, heading, "\n".join(lines))
+
+
+def printable(text: str) -> str:
+    """Makes a text with the name of a file in it fit for any terminal: names may hold anything."""
+    text = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def _capped(lines: list[str]) -> list[str]:
+    shown = [f"  {line}" for line in lines[:LIST_CAP]]
+    more = len(lines) - LIST_CAP
+    return shown + ([f"  ... and {more:,} more"] if more > 0 else [])
+
+
+def _capped_names(names: list[str], cap: int = 4) -> list[str]:
+    more = len(names) - cap
+    return names[:cap] + ([f"... and {more:,} more"] if more > 0 else [])
+
+
+def _histogram(counts: dict[str, int]) -> str:
+    names = [f"{kind} ({count:,})" for kind, count in counts.items()]
+    return ", ".join(_capped_names(names)) or "none"

@@ -1,0 +1,164 @@
+"""Shards: pictures by identity as TFRecords with an index, for data larger than memory.
+
+A folder of shards holds `index.json` and files `shard-00000.tfrecord`, ...: ordinary TFRecords of
+`tf.train.Example`, one for each picture, with the features `identity`, `source` (the name of the
+original file) and `picture` (a PNG that already has its final size). The pictures of an identity
+lie one after another in one file, and the index says at which byte each PNG begins.
+
+TensorFlow cannot read from the middle of a file: `tf.data.FixedLengthRecordDataset` reads all that
+comes before, and starts an iterator each time. Whole files it reads fast. So shards are small, and
+a tuple takes the file of its identity and cuts `k` PNGs out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+
+import tensorflow as tf
+
+from sdgan_tf.data import pictures, sources
+from sdgan_tf.data.checks import Checked, check_pictures
+from sdgan_tf.data.report import Report, check_on_bad_data, settle
+
+INDEX_FILE = "index.json"
+FORMAT = "sdgan_tf identity shards"
+VERSION = 1
+SHARD_BYTES = 256 * 2**10
+# A TFRecord is a length (8 bytes), its checksum (4), the contents, and theirs (4).
+RECORD_HEAD, RECORD_TAIL = 12, 4
+
+
+def build_shards(
+    data_dir: str | os.PathLike,
+    out: str | os.PathLike,
+    image_size: int = 64,
+    channels: int = 3,
+    fit: str = "crop",
+    on_bad_data: str = "fail",
+    max_pixels: int = pictures.MAX_PIXELS,
+    k: int = 1,
+    shard_bytes: int = SHARD_BYTES,
+    progress: Callable[[int, int], None] | None = None,
+) -> Report:
+    """Builds shards of a folder of pictures.
+
+    Pictures are read, checked and written one by one, so memory does not limit their number. The
+    shards appear whole or not at all.
+
+    Args:
+        data_dir: A folder as `from_directory` takes it.
+        out: The folder to write, which must not exist.
+        image_size: Height and width to which pictures are resized.
+        channels: 1 for luminance, 3 for red, green and blue.
+        fit: `"crop"` takes the square in the middle, `"pad"` keeps the whole picture on white.
+        on_bad_data: `"fail"` raises an error that lists all bad data; `"skip"` leaves it out.
+        max_pixels: A picture with more is broken; none is decoded before this is known.
+        k: How many pictures each identity should have.
+        shard_bytes: The next identity begins a new file when one has this size.
+        progress: Is called with the number of pictures done and of all.
+
+    Returns:
+        The `Report` on the pictures.
+
+    Raises:
+        ValueError: If an argument or the folder is not as expected.
+        BadData: If there are bad data and `on_bad_data` is `"fail"`.
+        FileExistsError: If `out` exists.
+        OSError: If the shards cannot be written.
+    """
+    check_on_bad_data(on_bad_data)
+    pictures.check_options(image_size, channels, fit)
+    if shard_bytes < 1:
+        raise ValueError(f"`shard_bytes` must be 1 or more. Received: shard_bytes={shard_bytes}")
+    out = os.path.abspath(os.fspath(out))
+    if os.path.lexists(out):
+        raise FileExistsError(f"{out!r} exists already. Remove it or choose another name.")
+    listing = sources.find_pictures(data_dir)
+    report = Report(source=listing.root, k=k)
+    checked = check_pictures(listing, report, image_size, channels, fit, max_pixels)
+    if progress:
+        checked = _counted(checked, listing.pictures, progress)
+    building = f"{out}.building-{os.getpid()}"
+    try:
+        os.makedirs(building)
+        index = {"format": FORMAT, "version": VERSION}
+        index.update(image_size=image_size, channels=channels, fit=fit)
+        index.update(_write_shards(checked, building, shard_bytes))
+        settle(report, on_bad_data)
+        with open(os.path.join(building, INDEX_FILE), "w", encoding="utf-8") as file:
+            json.dump(index, file)
+        _flush_to_disk(building)
+        os.rename(building, out)
+    except (OSError, tf.errors.OpError) as error:
+        reason = getattr(error, "strerror", None) or getattr(error, "message", error)
+        raise OSError(
+            f"Cannot write shards to {out!r}: {reason}. Nothing is left there."
+        ) from error
+    finally:
+        # After the rename there is nothing to remove; after Ctrl-C or an error there is.
+        shutil.rmtree(building, ignore_errors=True)
+    return report
+
+
+def _counted(checked, total: int, progress: Callable[[int, int], None]) -> Iterator[Checked]:
+    for done, picture in enumerate(checked, 1):
+        yield picture
+        progress(done, total)
+
+
+def _write_shards(checked: Iterator[Checked], folder: str, shard_bytes: int) -> dict:
+    """Writes the records; returns the index's `shards` and `identities`."""
+    shards: list[dict] = []
+    identities = []
+    writer = None
+    try:
+        for name, group in itertools.groupby(checked, key=lambda picture: picture.identity):
+            if writer is None or shards[-1]["bytes"] >= shard_bytes:
+                if writer:
+                    writer.close()
+                shards.append({"file": f"shard-{len(shards):05d}.tfrecord", "bytes": 0})
+                writer = tf.io.TFRecordWriter(os.path.join(folder, shards[-1]["file"]))
+            entry = {"name": name, "shard": len(shards) - 1, "offsets": [], "lengths": []}
+            digest = hashlib.sha256()
+            for picture in group:
+                png, record = _encode(picture)
+                writer.write(record)
+                entry["offsets"].append(shards[-1]["bytes"] + RECORD_HEAD + record.index(png))
+                entry["lengths"].append(len(png))
+                shards[-1]["bytes"] += RECORD_HEAD + len(record) + RECORD_TAIL
+                digest.update(picture.pixels)
+            identities.append({**entry, "sha256": digest.hexdigest()})
+    finally:
+        if writer:
+            writer.close()
+    return {"shards": shards, "identities": identities}
+
+
+def _encode(picture: Checked) -> tuple[bytes, bytes]:
+    """A picture as PNG, and the record with it inside."""
+    with tf.device("CPU:0"):
+        png = tf.io.encode_png(picture.pixels).numpy()
+    features = {
+        "identity": os.fsencode(picture.identity),
+        "source": os.fsencode(os.path.basename(picture.path)),
+        "picture": png,
+    }
+    example = tf.train.Example()
+    for name, value in features.items():
+        example.features.feature[name].bytes_list.value.append(value)
+    return png, example.SerializeToString(deterministic=True)
+
+
+def _flush_to_disk(folder: str) -> None:
+    """Makes sure that what is renamed into place survives a power cut."""
+    for path in [*(os.path.join(folder, name) for name in os.listdir(folder)), folder]:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
