@@ -161,13 +161,15 @@ def _check_shard(index: _Index, shard: int) -> tuple[list[int], str | None]:
     try:
         with open(index.files[shard], "rb") as file:
             for identity in np.flatnonzero(index.shards == shard):
-                digest = hashlib.sha256()
+                features = tf.train.Example.FromString(next(records, b"")).features.feature
+                pngs = []
                 for number in first[identity] + np.arange(index.counts[identity]):
-                    features = tf.train.Example.FromString(next(records, b"")).features.feature
                     file.seek(index.offsets[number])
-                    png = file.read(index.lengths[number])
-                    if [png] != list(features["picture"].bytes_list.value):
-                        return good, f"{index.names[identity]!r} is not where the index says"
+                    pngs.append(file.read(index.lengths[number]))
+                if pngs != list(features["pictures"].bytes_list.value):
+                    return good, f"{index.names[identity]!r} is not where the index says"
+                digest = hashlib.sha256()
+                for png in pngs:
                     digest.update(_decode(png, index))
                 if digest.digest() != index.digests[identity]:
                     return good, f"the pictures of {index.names[identity]!r} have changed"

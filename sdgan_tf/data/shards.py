@@ -1,9 +1,9 @@
 """Shards: pictures by identity as TFRecords with an index, for data larger than memory.
 
 A folder of shards holds `index.json` and files `shard-00000.tfrecord`, ...: ordinary TFRecords of
-`tf.train.Example`, one for each picture, with the features `identity`, `source` (the name of the
-original file) and `picture` (a PNG that already has its final size). The pictures of an identity
-lie one after another in one file, and the index says at which byte each PNG begins.
+`tf.train.Example`, one for each identity, with the features `identity`, `pictures` (PNGs that
+already have their final size) and `sources` (the names of the original files). The index says at
+which byte each PNG begins.
 
 TensorFlow cannot read from the middle of a file: `tf.data.FixedLengthRecordDataset` reads all that
 comes before, and starts an iterator each time. Whole files it reads fast. So shards are small, and
@@ -19,6 +19,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 
+import numpy as np
 import tensorflow as tf
 
 from sdgan_tf.data import pictures, sources
@@ -47,8 +48,8 @@ def build_shards(
 ) -> Report:
     """Builds shards of a folder of pictures.
 
-    Pictures are read, checked and written one by one, so memory does not limit their number. The
-    shards appear whole or not at all.
+    Identities are read, checked and written one by one, so memory does not limit their number.
+    The shards appear whole or not at all.
 
     Args:
         data_dir: A folder as `from_directory` takes it.
@@ -123,35 +124,50 @@ def _write_shards(checked: Iterator[Checked], folder: str, shard_bytes: int) -> 
                     writer.close()
                 shards.append({"file": f"shard-{len(shards):05d}.tfrecord", "bytes": 0})
                 writer = tf.io.TFRecordWriter(os.path.join(folder, shards[-1]["file"]))
-            entry = {"name": name, "shard": len(shards) - 1, "offsets": [], "lengths": []}
-            digest = hashlib.sha256()
+            sources, pngs, digest = [], [], hashlib.sha256()
             for picture in group:
-                png, record = _encode(picture)
-                writer.write(record)
-                entry["offsets"].append(shards[-1]["bytes"] + RECORD_HEAD + record.index(png))
-                entry["lengths"].append(len(png))
-                shards[-1]["bytes"] += RECORD_HEAD + len(record) + RECORD_TAIL
+                sources.append(os.fsencode(os.path.basename(picture.path)))
+                pngs.append(_png(picture.pixels))
                 digest.update(picture.pixels)
-            identities.append({**entry, "sha256": digest.hexdigest()})
+            record = _record(os.fsencode(name), pngs, sources)
+            writer.write(record)
+            start = shards[-1]["bytes"] + RECORD_HEAD
+            shards[-1]["bytes"] = start + len(record) + RECORD_TAIL
+            identities.append(
+                {
+                    "name": name,
+                    "shard": len(shards) - 1,
+                    "offsets": [start + offset for offset in _offsets(record, pngs)],
+                    "lengths": [len(png) for png in pngs],
+                    "sha256": digest.hexdigest(),
+                }
+            )
     finally:
         if writer:
             writer.close()
     return {"shards": shards, "identities": identities}
 
 
-def _encode(picture: Checked) -> tuple[bytes, bytes]:
-    """A picture as PNG, and the record with it inside."""
+def _png(pixels: np.ndarray) -> bytes:
     with tf.device("CPU:0"):
-        png = tf.io.encode_png(picture.pixels).numpy()
-    features = {
-        "identity": os.fsencode(picture.identity),
-        "source": os.fsencode(os.path.basename(picture.path)),
-        "picture": png,
-    }
+        return tf.io.encode_png(pixels).numpy()
+
+
+def _record(identity: bytes, pngs: list[bytes], sources: list[bytes]) -> bytes:
+    features = {"identity": [identity], "pictures": pngs, "sources": sources}
     example = tf.train.Example()
-    for name, value in features.items():
-        example.features.feature[name].bytes_list.value.append(value)
-    return png, example.SerializeToString(deterministic=True)
+    for name, values in features.items():
+        example.features.feature[name].bytes_list.value.extend(values)
+    return example.SerializeToString(deterministic=True)
+
+
+def _offsets(record: bytes, pngs: list[bytes]) -> Iterator[int]:
+    """Where in the record each picture begins."""
+    end = 0
+    for png in pngs:
+        start = record.index(png, end)
+        end = start + len(png)
+        yield start
 
 
 def _flush_to_disk(folder: str) -> None:
