@@ -64,7 +64,8 @@ def cutout(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
 
     def outside(stream):
         centre = size // 2 + _offset(images, seed, stream, size // 2)
-        return tf.abs(tf.range(size)[tf.newaxis] - centre[:, tf.newaxis]) >= half
+        distance = tf.range(size)[tf.newaxis] - centre[:, tf.newaxis]
+        return (distance < -half) | (distance >= half)
 
     keep = outside("rows")[:, :, tf.newaxis] | outside("columns")[:, tf.newaxis]
     return images * tf.cast(keep[..., tf.newaxis], images.dtype)

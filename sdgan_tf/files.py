@@ -10,6 +10,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 
+# What a process that was killed while it wrote leaves behind, as a pattern for `glob`.
+FRAGMENTS = ".*.part"
+
+
 @contextlib.contextmanager
 def atomic_file(path: Path) -> Iterator[BinaryIO]:
     """A file to write to, which takes the name `path` only once it is complete and on the disk.
@@ -38,6 +42,8 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         raise FileExistsError(f"{path} exists already, and nothing is overwritten. Name another.")
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    # In a container the process number may be that of an earlier, killed process.
+    shutil.rmtree(temporary, ignore_errors=True)
     try:
         temporary.mkdir()
         yield temporary

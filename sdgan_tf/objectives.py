@@ -51,3 +51,13 @@ def get(name: str) -> Objective:
     if name not in OBJECTIVES:
         raise ValueError(f"The objective is one of {sorted(OBJECTIVES)}. Received: {name!r}")
     return OBJECTIVES[name]
+
+
+def next_balance(k_t, loss_real, loss_fake, gamma: float, rate: float) -> tf.Tensor:
+    """BEGAN's proportional control: `k_t + rate * (gamma L(x) - L(G(z)))`, kept in [0, 1] (arXiv 1703.10717, eq. 3)."""
+    return tf.clip_by_value(k_t + rate * (gamma * loss_real - loss_fake), 0.0, 1.0)
+
+
+def convergence(loss_real, loss_fake, gamma: float) -> tf.Tensor:
+    """BEGAN's measure of progress, lower is better: `L(x) + |gamma L(x) - L(G(z))|` (arXiv 1703.10717, section 3.4.1)."""
+    return loss_real + tf.abs(gamma * loss_real - loss_fake)

@@ -23,9 +23,10 @@ def run(main: Callable[[Sequence[str]], int | None], doc: str, groups: Sequence[
         groups: modules that defined the command's flags, in the order of `--help`.
     """
     if any(argument in ("--help", "-h", "-help") for argument in sys.argv[1:]):
-        print(doc.strip(), "\n")
+        print(f"{doc.strip()}\n")
         for module in groups:
-            print(f"{module.__doc__.strip().splitlines()[0]}\n{_flag_help(module)}\n")
+            title = "Flags" if module.__doc__ == doc else module.__doc__.strip().splitlines()[0]
+            print(f"{title}\n{_flag_help(module)}\n")
         print("--flagfile=FILE reads flags from a file, one a line; later ones win.")
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -34,13 +35,16 @@ def run(main: Callable[[Sequence[str]], int | None], doc: str, groups: Sequence[
 
 
 def _flag_help(module: ModuleType) -> str:
-    text = flags.FLAGS.module_help(module.__name__)
-    return text.split("\n", 1)[1].rstrip() if "\n" in text else text
+    # Without the first line, the name of the module.
+    return flags.FLAGS.module_help(module.__name__).strip("\n").split("\n", 1)[1]
 
 
 def _guarded(main: Callable[[Sequence[str]], int | None], argv: Sequence[str]) -> Any:
     try:
         return main(argv[1:])
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        return 130
     except USER_ERRORS as error:
         if os.environ.get("SDGAN_TRACEBACK"):
             raise

@@ -188,11 +188,13 @@ class AdversarialModel(keras.Model):
     def _apply(self, optimizer: Any, found: Sequence[tf.Tensor], network: keras.Model) -> None:
         keras_compat.apply_gradients(optimizer, found, network.trainable_variables)
 
-    def _gradients(self, optimizer: Any, tape: tf.GradientTape, loss, network: keras.Model):
+    def _gradients(self, optimizer: Any, tape: tf.GradientTape, loss, network: keras.Model, also=()):
+        """Gradients of `loss` in the network's variables, and in the tensors of `also` behind them."""
         # Optimizers sum over replicas, losses are means over one replica's tuples.
         with tape:
             loss = loss / tf.cast(tf.distribute.get_strategy().num_replicas_in_sync, loss.dtype)
-        return keras_compat.gradients(optimizer, tape, loss, network.trainable_variables)
+        sources = [*network.trainable_variables, *also]
+        return keras_compat.gradients(optimizer, tape, loss, sources)
 
     def _end_step(self, logs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Moves the averaged generator and the step counter on; returns the running means of `logs`."""

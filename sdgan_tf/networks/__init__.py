@@ -1,5 +1,11 @@
 """Architectures, one family a file. They know nothing of losses or training."""
 
+from sdgan_tf.networks.began import BEGANGenerator, SiameseAutoencoder
 from sdgan_tf.networks.dcgan import DCGANGenerator, SiameseDCGANDiscriminator
 
-__all__ = ["DCGANGenerator", "SiameseDCGANDiscriminator"]
+__all__ = [
+    "BEGANGenerator",
+    "DCGANGenerator",
+    "SiameseAutoencoder",
+    "SiameseDCGANDiscriminator",
+]

@@ -49,7 +49,14 @@ def convolve(x: tf.Tensor, kernel: tf.Tensor, stride: int) -> tf.Tensor:
 
     Returns:
         float [n, h/stride, w/stride, d].
+
+    Raises:
+        ValueError: the stride does not divide the map.
     """
+    if x.shape[1] % stride or x.shape[2] % stride:
+        raise ValueError(
+            f"The stride must divide the map. Received: stride={stride}, shape {tuple(x.shape)}"
+        )
     size, width = kernel.shape[0], kernel.shape[-1]
     height, length = x.shape[1] // stride, x.shape[2] // stride
 

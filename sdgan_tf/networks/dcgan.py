@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from typing import Any
 
 import tensorflow as tf
@@ -9,10 +11,12 @@ from tensorflow import keras
 
 from sdgan_tf import keras_compat
 from sdgan_tf.keras_compat import register
-from sdgan_tf.networks.layers import BatchNorm, Conv, ConvTranspose, dcgan_initializer
+from sdgan_tf.networks.layers import BatchNorm, Conv, ConvTranspose, Linear, dcgan_initializer
 
 SMALLEST_MAP = 4
-NORMS = ("batch", "none")
+NORMS = ("batch", "none", "spectral", "spectral-addons")
+TOWERS = ("siamese", "stacked")
+JOINS = ("conv", "dense")
 
 
 def halvings(image_size: int) -> int:
@@ -90,17 +94,22 @@ class DCGANGenerator(keras.Model):
 
 @register
 class SiameseDCGANDiscriminator(keras.Model):
-    """Scores a tuple with one number: shared towers, feature maps stacked on channels, one more convolution.
+    """Scores a tuple with one number: shared towers, feature maps stacked on channels, joint layers, a logit.
 
-    Each picture passes the same tower of 5x5 convolutions of stride 2 (the first without batch norm). The k maps are
-    stacked on channels, a 3x3 convolution of stride 2 joins them, a dense layer gives the logit.
+    Each picture passes the same tower of 5x5 convolutions of stride 2 (the first without batch norm). The k maps are stacked
+    on channels, joined by a 3x3 convolution of stride 2, and a dense layer gives the logit.
 
     Args:
         k: pictures in a tuple.
         image_size: edge of a picture in pixels, a power of two from 8.
         channels: of a picture.
         dim: channels of the first map.
-        norm: `"batch"` (the paper's) or `"none"`.
+        norm: `"batch"` (the paper's), `"none"`, `"spectral"`, or `"spectral-addons"`: TensorFlow Addons' layer, which
+            overwrites the kernel at each call.
+        towers: `"siamese"` (the paper's), or `"stacked"`: its SC variant, one tower over the k pictures
+            stacked on channels.
+        join: `"conv"` (the paper's): 3x3 convolutions of stride 2; or `"dense"`: dense layers, each halving the width.
+        join_layers: how many of them: 1 (the paper's), 0 for none, at most 2 convolutions.
 
     Call:
         tuples float [groups * n, k, image_size, image_size, channels] in [-1, 1] to scores float32 [groups * n], higher =
@@ -115,27 +124,46 @@ class SiameseDCGANDiscriminator(keras.Model):
         channels: int = 3,
         dim: int = 64,
         norm: str = "batch",
+        towers: str = "siamese",
+        join: str = "conv",
+        join_layers: int = 1,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        if norm not in NORMS:
-            raise ValueError(f"The discriminator's norm is one of {NORMS}. Received: {norm!r}")
-        count = halvings(image_size)
+        _check_choices(norm, towers, join, join_layers)
         self.k = k
         self.image_size = image_size
         self.channels = channels
         self.dim = dim
         self.norm = norm
+        self.towers = towers
+        self.join = join
+        self.join_layers = join_layers
 
-        widths = [dim * 2**power for power in range(count)]
-        options = _policy_of(self)
-        self.tower = [Conv(width, **options) for width in widths]
-        self.joint = Conv(widths[-1], kernel_size=3, **options)
-        normed = len(widths) if norm == "batch" else 0
-        self.norms = [BatchNorm(**options) for _ in range(normed)]
-        self.finish = keras.layers.Dense(
-            1, kernel_initializer=dcgan_initializer(), dtype="float32"
-        )
+        widths = [dim * 2**power for power in range(halvings(image_size))]
+        self._options = {**_policy_of(self), "spectral": norm == "spectral"}
+        self.tower = [self._wrapped(Conv(width, **self._options)) for width in widths]
+        self.joint = self._joint_layers(widths[-1])
+        normed = len(widths) - 1 + join_layers if norm == "batch" else 0
+        self.norms = [BatchNorm(**_policy_of(self)) for _ in range(normed)]
+        # The score itself stays float32 under every precision policy.
+        self.finish = self._wrapped(Linear(1, spectral=norm == "spectral", dtype="float32"))
+
+    def _joint_layers(self, width: int) -> list[keras.layers.Layer]:
+        if self.join == "conv":
+            layers = [Conv(width, 3, **self._options) for _ in range(self.join_layers)]
+        else:
+            stacked = SMALLEST_MAP**2 * width * (self.k if self.towers == "siamese" else 1)
+            layers = [
+                Linear(stacked // 2**power, **self._options)
+                for power in range(1, self.join_layers + 1)
+            ]
+        return [self._wrapped(layer) for layer in layers]
+
+    def _wrapped(self, layer: keras.layers.Layer) -> keras.layers.Layer:
+        if self.norm != "spectral-addons":
+            return layer
+        return keras_compat.addons().layers.SpectralNormalization(layer)
 
     def build(self, input_shape: Any = None) -> None:
         if not self.built:
@@ -143,21 +171,34 @@ class SiameseDCGANDiscriminator(keras.Model):
             self(tf.zeros([1, self.k, self.image_size, self.image_size, self.channels]))
 
     def call(self, tuples: tf.Tensor, training: bool = False, groups: int = 1) -> tf.Tensor:
-        maps = self._by_position(tuples, groups)
+        siamese = self.towers == "siamese"
+        maps = self._by_position(tuples, groups) if siamese else self._on_channels(tuples)
+        norms = iter(self.norms)
         for index, conv in enumerate(self.tower):
             maps = conv(maps)
             if index > 0:
-                maps = self._normalise(index - 1, maps, training, groups * self.k)
+                maps = self._normalise(norms, maps, training, groups * (self.k if siamese else 1))
             maps = tf.nn.leaky_relu(maps, 0.2)
-        maps = self.joint(self._stack(maps, groups))
-        maps = tf.nn.leaky_relu(self._normalise(-1, maps, training, groups), 0.2)
-        flat = tf.reshape(maps, [-1, maps.shape[1] * maps.shape[2] * maps.shape[3]])
-        return tf.squeeze(self.finish(flat), -1)
+        maps = self._stack(maps, groups) if siamese else maps
+        if self.join == "dense":
+            maps = _flat(maps)
+        for layer in self.joint:
+            maps = tf.nn.leaky_relu(self._normalise(norms, layer(maps), training, groups), 0.2)
+        return tf.squeeze(self.finish(_flat(maps)), -1)
 
-    def _normalise(self, index: int, maps: tf.Tensor, training: bool, groups: int) -> tf.Tensor:
-        if not self.norms:
-            return maps
-        return self.norms[index](maps, training=training, groups=groups)
+    def _normalise(self, norms: Iterator, maps: tf.Tensor, training: bool, groups: int):
+        return next(norms)(maps, training=training, groups=groups) if self.norms else maps
+
+    def update_spectral_norms(self) -> None:
+        """Moves the spectral norms one step of the power iteration on; to be called once a train step."""
+        if self.norm == "spectral":
+            for layer in (*self.tower, *self.joint, self.finish):
+                layer.power_iterate()
+
+    def _on_channels(self, tuples: tf.Tensor) -> tf.Tensor:
+        """[n, k, h, w, c] to [n, h, w, k * c]."""
+        shape = [-1, self.image_size, self.image_size, self.k * self.channels]
+        return tf.reshape(tf.transpose(tuples, [0, 2, 3, 1, 4]), shape)
 
     def _by_position(self, tuples: tf.Tensor, groups: int) -> tf.Tensor:
         """[g * n, k, h, w, c] to [g * k * n, h, w, c]: pictures of one group and position lie together."""
@@ -173,5 +214,26 @@ class SiameseDCGANDiscriminator(keras.Model):
         return tf.reshape(stacked, [-1, height, width, self.k * depth])
 
     def get_config(self) -> dict[str, Any]:
-        names = ("k", "image_size", "channels", "dim", "norm")
+        names = ("k", "image_size", "channels", "dim", "norm", "towers", "join", "join_layers")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+
+def _flat(maps: tf.Tensor) -> tf.Tensor:
+    return tf.reshape(maps, [-1, math.prod(maps.shape[1:])])
+
+
+def _check_choices(norm: str, towers: str, join: str, join_layers: int) -> None:
+    for name, value, choices in (
+        ("norm", norm, NORMS),
+        ("towers", towers, TOWERS),
+        ("join", join, JOINS),
+    ):
+        if value not in choices:
+            raise ValueError(
+                f"The discriminator's {name} is one of {choices}. Received: {name}={value!r}"
+            )
+    if join_layers < 0 or (join == "conv" and join_layers > 2):
+        raise ValueError(
+            "Towers are joined by up to two convolutions, or by any number of dense layers. "
+            f"Received: join={join!r}, join_layers={join_layers}"
+        )

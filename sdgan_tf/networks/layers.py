@@ -18,40 +18,106 @@ def dcgan_initializer() -> keras.initializers.Initializer:
 
 
 class _Weighted(keras.layers.Layer):
-    """A layer with a kernel and a bias; subclasses say the kernel's shape and how it is applied."""
+    """A layer with a kernel and a bias; subclasses say the kernel's shape and how it is applied.
 
-    def __init__(self, filters: int, kernel_size: int = 5, stride: int = 2, **kwargs: Any):
+    With `spectral`, the kernel is divided by its greatest singular value wherever it is used (arXiv 1802.05957): a true
+    reparametrisation, through which gradients flow. The stored kernel is never overwritten, and the singular vector moves
+    only when `power_iterate` is called, once a train step, however often the layer runs in it.
+    """
+
+    def __init__(self, filters: int, spectral: bool = False, **kwargs: Any):
         super().__init__(**kwargs)
         self.filters = filters
-        self.kernel_size = kernel_size
-        self.stride = stride
+        self.spectral = spectral
 
     def _add_weights(self, shape: list[int]) -> None:
         self.kernel = keras_compat.add_weight(self, "kernel", shape, dcgan_initializer())
         self.bias = keras_compat.add_weight(self, "bias", [self.filters])
+        if self.spectral:
+            self.direction = keras_compat.add_weight(
+                self, "direction", [shape[-1]], "ones", trainable=False, autocast=False
+            )
+        self.built = True
+
+    def _kernel(self, dtype: tf.DType) -> tf.Tensor:
+        kernel = tf.convert_to_tensor(self.kernel)
+        if self.spectral:
+            left, right = self._singular_vectors()
+            norm = tf.tensordot(left, tf.linalg.matvec(self._matrix(), right), 1)
+            kernel = tf.cast(kernel, tf.float32) / norm
+        return tf.cast(kernel, dtype)
+
+    def _singular_vectors(self) -> tuple[tf.Tensor, tf.Tensor]:
+        right = tf.math.l2_normalize(tf.convert_to_tensor(self.direction))
+        left = tf.math.l2_normalize(tf.linalg.matvec(self._matrix(), right))
+        return tf.stop_gradient(left), tf.stop_gradient(right)
+
+    def _matrix(self) -> tf.Tensor:
+        kernel = tf.cast(tf.convert_to_tensor(self.kernel), tf.float32)
+        return tf.reshape(kernel, [-1, kernel.shape[-1]])
+
+    def power_iterate(self) -> None:
+        """Moves the singular vector one step of the power iteration on."""
+        left, _ = self._singular_vectors()
+        moved = tf.linalg.matvec(self._matrix(), left, transpose_a=True)
+        self.direction.assign(tf.math.l2_normalize(moved))
 
     def get_config(self) -> dict[str, Any]:
-        config = super().get_config()
-        sizes = {name: getattr(self, name) for name in ("filters", "kernel_size", "stride")}
-        return {**config, **sizes}
+        return {**super().get_config(), "filters": self.filters, "spectral": self.spectral}
+
+
+class _Convolution(_Weighted):
+    """A strided layer with a square kernel."""
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int = 5,
+        stride: int = 2,
+        spectral: bool = False,
+        **kwargs: Any,
+    ):
+        super().__init__(filters, spectral, **kwargs)
+        self.kernel_size = kernel_size
+        self.stride = stride
+
+    def get_config(self) -> dict[str, Any]:
+        sizes = {"kernel_size": self.kernel_size, "stride": self.stride}
+        return {**super().get_config(), **sizes}
 
 
 @register
-class Conv(_Weighted):
+class Linear(_Weighted):
+    """Dense layer: [n, c] to [n, filters].
+
+    Args:
+        filters: number of outputs.
+        spectral: whether the kernel is divided by its greatest singular value.
+    """
+
+    def build(self, input_shape: Any) -> None:
+        self._add_weights([input_shape[-1], self.filters])
+
+    def call(self, rows: tf.Tensor) -> tf.Tensor:
+        return tf.matmul(rows, self._kernel(rows.dtype)) + tf.cast(self.bias, rows.dtype)
+
+
+@register
+class Conv(_Convolution):
     """Strided "same" convolution with bias: [n, h, w, c] to [n, h / stride, w / stride, filters].
 
     Args:
         filters: number of output channels.
         kernel_size: edge of the square kernel.
         stride: in both directions; must divide h and w.
+        spectral: whether the kernel is divided by its greatest singular value.
     """
 
     def build(self, input_shape: Any) -> None:
         self._add_weights([self.kernel_size, self.kernel_size, input_shape[-1], self.filters])
-        self.built = True
 
     def call(self, images: tf.Tensor) -> tf.Tensor:
-        kernel = tf.cast(self.kernel, images.dtype)
+        kernel = self._kernel(images.dtype)
         if convolution.suits(images.shape[1] // self.stride, self.stride):
             out = convolution.convolve(images, kernel, self.stride)
         else:
@@ -60,21 +126,21 @@ class Conv(_Weighted):
 
 
 @register
-class ConvTranspose(_Weighted):
+class ConvTranspose(_Convolution):
     """Strided "same" transposed convolution with bias: [n, h, w, c] to [n, h * stride, w * stride, filters].
 
     Args:
         filters: number of output channels.
         kernel_size: edge of the square kernel.
         stride: in both directions.
+        spectral: whether the kernel is divided by its greatest singular value.
     """
 
     def build(self, input_shape: Any) -> None:
         self._add_weights([self.kernel_size, self.kernel_size, self.filters, input_shape[-1]])
-        self.built = True
 
     def call(self, images: tf.Tensor) -> tf.Tensor:
-        kernel = tf.cast(self.kernel, images.dtype)
+        kernel = self._kernel(images.dtype)
         if convolution.suits(images.shape[1], self.stride):
             out = convolution.scatter(images, kernel, self.stride)
         else:
@@ -115,13 +181,16 @@ class BatchNorm(keras.layers.Layer):
         )
         self.built = True
 
-    def call(self, images: tf.Tensor, training: bool = False, groups: int = 1) -> tf.Tensor:
+    def call(
+        self, images: tf.Tensor, training: bool = False, groups: int = 1, track: bool = True
+    ) -> tf.Tensor:
         """Normalises.
 
         Args:
-            images: float [groups * n, h, w, c], group after group.
+            images: float [groups * n, h, w, c] or [groups * n, c], group after group.
             training: batch statistics if true, moving ones otherwise.
             groups: in how many equal parts of the batch statistics are taken.
+            track: whether the moving statistics follow those of a training batch.
 
         Returns:
             The shape and dtype of `images`.
@@ -131,14 +200,16 @@ class BatchNorm(keras.layers.Layer):
         outputs = []
         for part in tf.split(images, groups) if groups > 1 else [images]:
             out, mean, variance = self._normalise(part)
-            self._move(self.moving_mean, mean)
-            self._move(self.moving_variance, variance)
+            if track:
+                self._move(self.moving_mean, mean)
+                self._move(self.moving_variance, variance)
             outputs.append(out)
         return tf.concat(outputs, 0) if groups > 1 else outputs[0]
 
     def _normalise(self, images, mean=None, variance=None):
-        return tf.compat.v1.nn.fused_batch_norm(
-            images,
+        flat = images.shape.rank == 2
+        out, mean, variance = tf.compat.v1.nn.fused_batch_norm(
+            images[:, tf.newaxis, tf.newaxis] if flat else images,
             tf.convert_to_tensor(self.gamma),
             tf.convert_to_tensor(self.beta),
             mean=None if mean is None else tf.convert_to_tensor(mean),
@@ -146,6 +217,7 @@ class BatchNorm(keras.layers.Layer):
             epsilon=self.epsilon,
             is_training=mean is None,
         )
+        return out[:, 0, 0] if flat else out, mean, variance
 
     def _move(self, variable, value: tf.Tensor) -> None:
         old = tf.convert_to_tensor(variable)

@@ -99,5 +99,5 @@ def next_version(folder: str | Path) -> Path:
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(f"Versions are sub-folders, but {folder} is a file.")
-    versions = [int(path.name) for path in folder.glob("*") if path.name.isdigit()]
+    versions = [int(path.name) for path in folder.glob("*") if path.name.isdecimal()]
     return folder / str(max(versions, default=0) + 1)

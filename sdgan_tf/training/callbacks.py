@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -103,6 +104,13 @@ class RunLog(EverySteps):
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         super().on_train_begin(logs)
         self._since = (self._last, time.monotonic())
+        self._means = [np.array(np.asarray(variable)) for variable in self._variables()]
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        # Keras has just reset the means, but a continued run goes on with those of its checkpoint.
+        for variable, value in zip(self._variables(), self._means):
+            variable.assign(value)
+        self._means = []
 
     def run(self, step: int, logs: dict[str, Any]) -> None:
         now = time.monotonic()
@@ -118,6 +126,9 @@ class RunLog(EverySteps):
         print(self._line(step, numbers, rate, seconds), file=sys.stderr, flush=True)
         for metric in self.model.metrics:
             metric.reset_state()
+
+    def _variables(self) -> list[Any]:
+        return [variable for metric in self.model.metrics for variable in metric.variables]
 
     def _line(self, step: int, numbers: dict[str, float], rate: float, seconds: float) -> str:
         parts = [f"step {step:>{len(str(self.until))}}/{self.until}"]
@@ -160,12 +171,22 @@ class StopOnBadLoss(keras.callbacks.Callback):
     """Ends training by raising `BadLoss` on the first step with a loss that is NaN or infinite.
 
     Keras' `TerminateOnNaN` looks at a log called `loss` only, which adversarial models do not have.
+
+    Args:
+        checkpoints: named by the error, as what is left to go on from.
     """
+
+    def __init__(self, checkpoints: Checkpoints):
+        super().__init__()
+        self.checkpoints = checkpoints
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         bad = [name for name, value in (logs or {}).items() if not math.isfinite(float(value))]
         if bad:
-            raise BadLoss(f"{', '.join(bad)} became NaN or infinite at step {int(self.model.step)}.")
+            raise BadLoss(
+                f"{', '.join(bad)} became NaN or infinite at step {int(self.model.step)}. "
+                f"{self.checkpoints.remaining()}"
+            )
 
 
 class Interrupted(RuntimeError):
@@ -187,7 +208,9 @@ class StopOnSignal(keras.callbacks.Callback):
         self._before: dict[int, Any] = {}
 
     def install(self) -> None:
-        """Starts to listen, in the main thread."""
+        """Starts to listen. Only the main thread may; from others the run ends as their program does."""
+        if threading.current_thread() is not threading.main_thread():
+            return
         self._before = {number: signal.signal(number, self._note) for number in self.SIGNALS}
 
     def restore(self) -> None:

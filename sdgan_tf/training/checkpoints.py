@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from absl import logging
@@ -40,7 +40,8 @@ class Checkpoints:
 
     def steps(self) -> list[int]:
         """Steps that have a checkpoint, ascending."""
-        return sorted(int(path.stem.split("-")[1]) for path in self.folder.glob("step-*.npz"))
+        numbers = (path.stem.split("-", 1)[1] for path in self.folder.glob("step-*.npz"))
+        return sorted(int(number) for number in numbers if number.isdecimal())
 
     def path(self, step: int) -> Path:
         """Where the checkpoint of `step` lies."""
@@ -71,9 +72,10 @@ class Checkpoints:
         path = self.path(int(model.step))
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
+            # The score first: killed between the two, a run comes by here again, with the same score.
+            self._note_score(int(model.step), score)
             with atomic_file(path) as file:
                 np.savez(file, **arrays)
-            self._note_score(int(model.step), score)
         except OSError as error:
             raise CheckpointError(
                 f"Could not write {path}: {error}. Free some space and run the same command again. {self.remaining()}"
@@ -81,8 +83,13 @@ class Checkpoints:
         self._rotate()
         return path
 
-    def load(self, model: AdversarialModel, step: int) -> None:
+    def load(self, model: AdversarialModel, step: int, optimizers: bool = True) -> None:
         """Gives `model` the state that it had at `step`.
+
+        Args:
+            model: a compiled model.
+            step: one of `steps()`.
+            optimizers: whether the state of the optimizers is wanted, too.
 
         Raises:
             CheckpointError: no such checkpoint, a damaged file, or one of another model.
@@ -91,9 +98,11 @@ class Checkpoints:
         try:
             with np.load(path, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file.files}
-        except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+        except Exception as error:  # A damaged zip file raises nearly anything.
             raise CheckpointError(f"Could not read the checkpoint {path}: {error}") from error
         state = model.state()
+        if not optimizers:
+            arrays, state = _without_optimizers(arrays), _without_optimizers(state)
         different = sorted(set(arrays) ^ set(state)) or [
             name for name, value in state.items() if tuple(value.shape) != arrays[name].shape
         ]
@@ -139,3 +148,7 @@ class Checkpoints:
         for step in self.steps()[: -self.keep]:
             if step != self.best():
                 self.path(step).unlink()
+
+
+def _without_optimizers(state: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in state.items() if "_optimizer/" not in name}

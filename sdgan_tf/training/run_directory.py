@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 
-from sdgan_tf.files import atomic_file
+from sdgan_tf.files import FRAGMENTS, atomic_file
 from sdgan_tf.keras_compat import KERAS_VERSION
 from sdgan_tf.version import __version__
 
@@ -58,17 +58,11 @@ class RunDirectory:
             )
         self.path.mkdir(parents=True, exist_ok=True)
         self._acquire()
-        config = json.loads(json.dumps(config))
-        if self.config_file.exists():
-            changes = differences(self.config(), config)
-            if changes:
-                raise RunError(
-                    f"{self.path} holds a run of another configuration. Take the old one back, or name a new folder by "
-                    "--run_dir:\n" + "\n".join(f"  {line}" for line in changes)
-                )
-        else:
-            write_json(self.config_file, config)
-        write_json(self.path / "versions.json", versions())
+        try:
+            self._settle(json.loads(json.dumps(config)))
+        except BaseException:
+            self.close()
+            raise
 
     def config(self) -> dict[str, Any]:
         """What `config.json` holds."""
@@ -102,8 +96,23 @@ class RunDirectory:
         with atomic_file(self.metrics_file) as file:
             file.write("".join(kept).encode())
 
+    def _settle(self, config: dict[str, Any]) -> None:
+        if self.config_file.exists():
+            changes = differences(self.config(), config)
+            if changes:
+                raise RunError(
+                    f"{self.path} holds a run of another configuration. Take the old one back, or name a new folder by "
+                    "--run_dir:\n" + "\n".join(f"  {line}" for line in changes)
+                )
+        for fragment in self.path.rglob(FRAGMENTS):
+            fragment.unlink()
+        if not self.config_file.exists():
+            write_json(self.config_file, config)
+        write_json(self.path / "versions.json", versions())
+
     def _foreign(self) -> list[str]:
-        return sorted(entry.name for entry in self.path.iterdir() if entry.name != ".lock")
+        own = {".lock", *(path.name for path in self.path.glob(FRAGMENTS))}
+        return sorted(entry.name for entry in self.path.iterdir() if entry.name not in own)
 
     def _acquire(self) -> None:
         # The lock goes with the process, however it ends, so that no stale one ever stops a resume.

@@ -56,11 +56,12 @@ class Schedule:
 def describe(model: AdversarialModel, data: IdentityData, schedule: Schedule) -> dict[str, Any]:
     """The configuration of a run: all that the weights at a given step depend on."""
     return {
-        "model": {"class": type(model).__name__, "config": model.get_config()},
+        "model": {"class": type(model).__name__, "config": _unnamed(model.get_config())},
         "optimizers": {
-            name: _plain(keras.optimizers.serialize(getattr(model, name)))
+            name: _unnamed(keras.optimizers.serialize(getattr(model, name)))
             for name in ("d_optimizer", "g_optimizer")
         },
+        "replicas": model.distribute_strategy.num_replicas_in_sync,
         "data": {
             "identities": len(data),
             "fingerprint": data.fingerprint,
@@ -133,7 +134,8 @@ def _fit(model, tuples, run, checkpoints, grid, schedule: Schedule) -> None:
             epochs=1,
             verbose=0,
             shuffle=False,
-            callbacks=[StopOnBadLoss(), saving, grid, log, stop],
+            # A checkpoint comes last: what is on the disk up to its step is complete whenever it is.
+            callbacks=[StopOnBadLoss(checkpoints), log, grid, saving, stop],
         )
     except Interrupted:
         checkpoints.save(model)
@@ -153,7 +155,9 @@ def _show_reals(run: RunDirectory, data: IdentityData) -> None:
 
 
 def load_run(run_dir: str | Path, checkpoint: str | int = "newest") -> AdversarialModel:
-    """The model that a run directory holds.
+    """The model that a run directory holds, of either stack, to be used.
+
+    Its optimizers are new ones: they differ between the stacks. `train` is what continues a run.
 
     Args:
         run_dir: what `train` wrote.
@@ -171,15 +175,13 @@ def load_run(run_dir: str | Path, checkpoint: str | int = "newest") -> Adversari
             f"{run.path} has checkpoints of the steps {steps}, best: {checkpoints.best()}. Received: {checkpoint!r}"
         )
     model = getattr(models, config["model"]["class"]).from_config(config["model"]["config"])
-    model.compile(
-        **{
-            name: keras.optimizers.deserialize(item) for name, item in config["optimizers"].items()
-        }
-    )
-    checkpoints.load(model, step)
+    model.compile()
+    checkpoints.load(model, step, optimizers=False)
     return model
 
 
-def _plain(value: Any) -> Any:
-    """Through JSON, which turns NumPy numbers into plain ones."""
-    return json.loads(json.dumps(value, default=float))
+def _unnamed(config: Any) -> Any:
+    """A Keras configuration as plain JSON, without the names: Keras numbers them by process (`adam_1`)."""
+    if isinstance(config, dict):
+        return {key: _unnamed(value) for key, value in config.items() if key != "name"}
+    return json.loads(json.dumps(config, default=float))

@@ -64,7 +64,7 @@ def test_shards_are_ordinary_records(shards):
     assert names == list(COUNTS)
     pictures = [len(example["pictures"].bytes_list.value) for example in examples]
     assert pictures == list(COUNTS.values())
-    assert examples[1]["source"].bytes_list.value[0] == b"01.png"
+    assert examples[0]["sources"].bytes_list.value[1] == b"01.png"
     assert tf.io.decode_png(examples[0]["pictures"].bytes_list.value[0]).shape == (8, 8, 3)
     assert "bytes" in json.loads((shards / "index.json").read_text())["shards"][0]
 
