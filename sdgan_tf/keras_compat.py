@@ -135,4 +135,11 @@ def build_optimizer(optimizer: Any, variables: Sequence[Any]) -> None:
 def optimizer_variables(optimizer: Any) -> list[Any]:
     """All state of `optimizer`: iteration count, learning rate, moments, loss scale."""
     variables = optimizer.variables
-    return list(variables() if callable(variables) else variables)
+    found = list(variables() if callable(variables) else variables)
+    if not KERAS_3:
+        # Keras 2 leaves these out; they change while training, by a callback and by overflows.
+        rate = getattr(optimizer, "inner_optimizer", optimizer)._learning_rate
+        scale = getattr(optimizer, "_loss_scale", None)
+        found += [rate] if isinstance(rate, tf.Variable) else []
+        found += list(scale._weights.values()) if hasattr(scale, "_weights") else []
+    return found

@@ -272,9 +272,11 @@ class AdversarialModel(keras.Model):
             networks["averaged"] = self.averaged
         for part, network in networks.items():
             for index, layer in enumerate(network.layers):
-                for variable in layer.variables:
+                for number, variable in enumerate(layer.variables):
                     name = variable.name.split("/")[-1].split(":")[0]
-                    state[f"{part}/{index:02d}_{type(layer).__name__}/{name}"] = variable
+                    name = f"{part}/{index:02d}_{type(layer).__name__}/{name}"
+                    # A layer that is made of layers has several variables of one name.
+                    state[f"{name}_{number}" if name in state else name] = variable
         for part in ("d_optimizer", "g_optimizer"):
             variables = keras_compat.optimizer_variables(getattr(self, part))
             state.update({f"{part}/{index:03d}": item for index, item in enumerate(variables)})
@@ -301,8 +303,9 @@ class AdversarialModel(keras.Model):
 
 
 def _seeds(asked: int | Sequence[int], seed: int) -> list[int]:
-    if not isinstance(asked, int):
-        return [int(value) for value in asked]
-    if asked < 1:
+    seeds = asked
+    if isinstance(asked, (int, np.integer)):
+        seeds = [seed * 2**32 + index for index in range(asked)]
+    if len(seeds) < 1:
         raise ValueError(f"A grid has at least one row and one column. Received: {asked}")
-    return [seed * 2**32 + index for index in range(asked)]
+    return [int(value) for value in seeds]

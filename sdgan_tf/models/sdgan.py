@@ -151,7 +151,8 @@ class SDGAN(AdversarialModel):
             with tf.GradientTape() as outer:
                 with tf.GradientTape() as inner:
                     inner.watch(real)
-                    scores = self.discriminator(real, training=True)
+                    # Replicas cannot meet inside a condition, as moving statistics would have them do.
+                    scores = self.discriminator(real, training=True, track=False)
                 slopes = tf.cast(inner.gradient(scores, real), tf.float32)
                 norms = tf.reduce_sum(tf.square(slopes), axis=[1, 2, 3, 4])
                 penalty = 0.5 * self.r1 * self.r1_every * tf.reduce_mean(norms)

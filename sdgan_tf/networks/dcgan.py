@@ -114,7 +114,7 @@ class SiameseDCGANDiscriminator(keras.Model):
     Call:
         tuples float [groups * n, k, image_size, image_size, channels] in [-1, 1] to scores float32 [groups * n], higher =
         more like a real matched tuple. `groups` counts the equal parts of the batch that take batch statistics
-        of their own, as the real and the fake tuples do.
+        of their own, as the real and the fake tuples do; `track` says whether moving statistics follow those.
     """
 
     def __init__(
@@ -170,24 +170,30 @@ class SiameseDCGANDiscriminator(keras.Model):
             self.built = True
             self(tf.zeros([1, self.k, self.image_size, self.image_size, self.channels]))
 
-    def call(self, tuples: tf.Tensor, training: bool = False, groups: int = 1) -> tf.Tensor:
+    def call(
+        self, tuples: tf.Tensor, training: bool = False, groups: int = 1, track: bool = True
+    ) -> tf.Tensor:
+        options = {"training": training, "track": track}
         siamese = self.towers == "siamese"
         maps = self._by_position(tuples, groups) if siamese else self._on_channels(tuples)
         norms = iter(self.norms)
         for index, conv in enumerate(self.tower):
             maps = conv(maps)
             if index > 0:
-                maps = self._normalise(norms, maps, training, groups * (self.k if siamese else 1))
+                maps = self._normalise(
+                    norms, maps, groups=groups * (self.k if siamese else 1), **options
+                )
             maps = tf.nn.leaky_relu(maps, 0.2)
         maps = self._stack(maps, groups) if siamese else maps
         if self.join == "dense":
             maps = _flat(maps)
         for layer in self.joint:
-            maps = tf.nn.leaky_relu(self._normalise(norms, layer(maps), training, groups), 0.2)
+            maps = self._normalise(norms, layer(maps), groups=groups, **options)
+            maps = tf.nn.leaky_relu(maps, 0.2)
         return tf.squeeze(self.finish(_flat(maps)), -1)
 
-    def _normalise(self, norms: Iterator, maps: tf.Tensor, training: bool, groups: int):
-        return next(norms)(maps, training=training, groups=groups) if self.norms else maps
+    def _normalise(self, norms: Iterator, maps: tf.Tensor, **options: Any) -> tf.Tensor:
+        return next(norms)(maps, **options) if self.norms else maps
 
     def update_spectral_norms(self) -> None:
         """Moves the spectral norms one step of the power iteration on; to be called once a train step."""

@@ -208,7 +208,7 @@ class StopOnSignal(keras.callbacks.Callback):
         self._before: dict[int, Any] = {}
 
     def install(self) -> None:
-        """Starts to listen. Only the main thread may; from others the run ends as their program does."""
+        """Starts to listen, in the main thread; in others, which may not, it does nothing."""
         if threading.current_thread() is not threading.main_thread():
             return
         self._before = {number: signal.signal(number, self._note) for number in self.SIGNALS}

@@ -134,7 +134,7 @@ def _fit(model, tuples, run, checkpoints, grid, schedule: Schedule) -> None:
             epochs=1,
             verbose=0,
             shuffle=False,
-            # A checkpoint comes last: what is on the disk up to its step is complete whenever it is.
+            # A checkpoint comes last: once it is there, so is all else up to its step.
             callbacks=[StopOnBadLoss(checkpoints), log, grid, saving, stop],
         )
     except Interrupted:
@@ -181,7 +181,7 @@ def load_run(run_dir: str | Path, checkpoint: str | int = "newest") -> Adversari
 
 
 def _unnamed(config: Any) -> Any:
-    """A Keras configuration as plain JSON, without the names: Keras numbers them by process (`adam_1`)."""
+    """A Keras configuration as plain JSON, without names: Keras numbers them (`adam_1`)."""
     if isinstance(config, dict):
         return {key: _unnamed(value) for key, value in config.items() if key != "name"}
     return json.loads(json.dumps(config, default=float))

@@ -1,0 +1,41 @@
+# make train    sets up what it needs and trains the quick start
+# make test     sets up what it needs and runs the tests (STACK=addons for TensorFlow 2.15 with Keras 2)
+# make lint     checks the code's form
+# make clean    removes the virtual environments
+
+PYTHON ?= python3
+STACK ?= current
+FLAGS ?=
+
+ifeq ($(STACK),addons)
+VENV ?= .venv-addons
+EXTRAS = [dev,addons]
+else
+VENV ?= .venv
+EXTRAS = [dev]
+endif
+
+READY = $(VENV)/.ready
+
+.PHONY: train test lint clean setup
+
+train: $(READY)
+	VIRTUAL_ENV=$(VENV) PATH="$(CURDIR)/$(VENV)/bin:$$PATH" bin/train --flagfile=flags/quickstart.cfg $(FLAGS)
+
+test: $(READY)
+	$(VENV)/bin/python -m pytest -n 2 --dist loadfile $(FLAGS)
+
+lint: $(READY)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+
+setup: $(READY)
+
+$(READY): setup.py sdgan_tf/version.py
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --upgrade pip
+	$(VENV)/bin/python -m pip install --quiet -e '.$(EXTRAS)'
+	touch $@
+
+clean:
+	rm -rf .venv .venv-addons

@@ -1,0 +1,47 @@
+"""Installs sdgan_tf; see README.md."""
+
+import pathlib
+import re
+
+import setuptools
+
+ROOT = pathlib.Path(__file__).parent
+VERSION = re.search(r'"(.+)"', (ROOT / "sdgan_tf/version.py").read_text().split("=")[1]).group(1)
+
+# Two stacks: the current one (TensorFlow 2.21 with Keras 3) and the last that TensorFlow Addons knew
+# (2.15.1 with Keras 2.15). What lies between is not tested, and so is left out.
+BETWEEN = ",".join(f"!=2.{minor}.*" for minor in range(16, 21))
+
+setuptools.setup(
+    name="sdgan_tf",
+    version=VERSION,
+    description="SD-GAN in Keras: semantically decomposed latent spaces of GANs (arXiv 1705.07904)",
+    long_description=(ROOT / "README.md").read_text(),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    packages=setuptools.find_packages(include=["sdgan_tf", "sdgan_tf.*"]),
+    python_requires=">=3.9,<3.14",
+    install_requires=[
+        f"tensorflow>=2.15.1,<2.22,{BETWEEN}",
+        "keras>=2.15,!=3.0.*,!=3.1.*,!=3.2.*,!=3.3.*,!=3.4.*,!=3.5.*,!=3.6.*,!=3.7.*,!=3.8.*,"
+        "!=3.9.*,!=3.10.*,!=3.11.*",
+        "numpy",
+        "absl-py",
+        "tensorboard>=2.15",
+        "pillow",
+    ],
+    extras_require={
+        "addons": [
+            "tensorflow==2.15.1; python_version<'3.12'",
+            "tensorflow-addons==0.23.0; python_version<'3.12'",
+        ],
+        "dev": ["pytest", "pytest-xdist", "ruff"],
+    },
+    classifiers=[
+        "Development Status :: 3 - Alpha",
+        "Intended Audience :: Science/Research",
+        "Programming Language :: Python :: 3",
+        *(f"Programming Language :: Python :: 3.{minor}" for minor in range(9, 14)),
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+    ],
+)

@@ -1,0 +1,56 @@
+"""bin/export: from a run to a version."""
+
+from __future__ import annotations
+
+import commands
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from sdgan_tf.training import load_run
+
+GOLDEN = commands.ROOT / "tests" / "golden" / "sdgan"
+
+
+def test_the_launcher_exports_the_next_version_of_a_run(tmp_path):
+    (tmp_path / "faces" / "3").mkdir(parents=True)
+    done = commands.launch("export", f"--run_dir={GOLDEN}", f"--out={tmp_path / 'faces'}")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"Exported step 60 to {tmp_path / 'faces' / '4'}\n"
+    seeds = tf.constant([1, 2], tf.int64)
+    sample = tf.saved_model.load(str(tmp_path / "faces" / "4")).signatures["sample"]
+    images = sample(identity_seed=seeds, observation_seed=seeds)["images"].numpy()
+    expected = load_run(GOLDEN).generate([1, 2], [1, 2])
+    np.testing.assert_array_equal(images, expected[[0, 1], [0, 1]])
+
+
+def test_version_and_checkpoint_may_be_chosen_and_nothing_is_overwritten(tmp_path, capsys):
+    asked = {"run_dir": str(GOLDEN), "out": str(tmp_path), "version": 7, "checkpoint": "60"}
+    assert commands.run_export(**asked) == 0
+    assert f"Exported step 60 to {tmp_path / '7'}" in capsys.readouterr().out
+    assert commands.run_export(**asked) == 1
+    assert "FileExistsError: " in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["7"]
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"run_dir": "nowhere"}, "RunError: nowhere is not a run directory"),
+        ({"checkpoint": "best"}, "best: None. Received: 'best'"),
+        ({"checkpoint": "5"}, "has checkpoints of the steps [60]"),
+    ],
+    ids=["no run", "no best", "no such step"],
+)
+def test_errors_are_messages_and_leave_nothing(values, message, tmp_path, capsys, monkeypatch):
+    monkeypatch.delenv("SDGAN_TRACEBACK", raising=False)
+    out = tmp_path / "faces"
+    assert commands.run_export(**{"run_dir": str(GOLDEN), "out": str(out), **values}) == 1
+    assert message in capsys.readouterr().err
+    assert not list(tmp_path.rglob("*"))
+
+
+def test_words_without_a_flag_are_refused(capsys):
+    assert commands.run_export("runs/faces", run_dir="x", out="y") == 1
+    error = capsys.readouterr().err
+    assert error.endswith("Flags have the form --name=value. Received: runs/faces\n")

@@ -1,0 +1,24 @@
+"""What all tests share. TensorFlow is quietened before it is imported: its notes bury failures."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+import pytest
+
+# The battery's assertions explain themselves as those in test files do.
+pytest.register_assert_rewrite("model_case")
+
+
+@pytest.fixture
+def tuples():
+    """Return a maker of real tuples: uint8 [count, k, size, size, channels]."""
+
+    def make(count=4, k=2, size=8, channels=3, seed=0):
+        shape = (count, k, size, size, channels)
+        return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+    return make

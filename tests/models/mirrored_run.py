@@ -1,0 +1,76 @@
+"""Trains on two logical CPU devices and prints what it found: started by test_sdgan.py.
+
+A process of its own, because devices can only be split before TensorFlow uses them.
+"""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import tensorflow as tf
+from tensorflow import keras
+
+from sdgan_tf.models import SDGAN
+
+DEVICES = ["CPU:0", "CPU:1"]
+
+
+def main():
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+    strategy = tf.distribute.MirroredStrategy(DEVICES)
+    with strategy.scope():
+        model = SDGAN(image_size=8, dim=2, d_i=2, d_o=3, r1=0.1, r1_every=2, ema=0.9)
+        model.compile(keras.optimizers.SGD(1.0), keras.optimizers.Adam(1e-3))
+    before = model.generator.get_weights()
+
+    found = {"replicas": strategy.num_replicas_in_sync}
+    codes = strategy.run(lambda: model._draw(2, "codes"))
+    found["codes"] = [
+        value.numpy().tolist() for value in strategy.experimental_local_results(codes)
+    ]
+    found["change"] = change(strategy, model)
+
+    images = np.random.default_rng(0).integers(0, 256, (4, 2, 8, 8, 3), dtype=np.uint8)
+    data = tf.data.Dataset.from_tensors(images).repeat()
+    history = model.fit(data, steps_per_epoch=2, epochs=1, verbose=0).history
+    found["losses"] = [value for name in model.LOGS for value in history[name]]
+    found["step"] = int(tf.convert_to_tensor(model.step))
+    after = model.generator.get_weights()
+    found["moved"] = any(not np.array_equal(a, b) for a, b in zip(after, before))
+    # The running means of the log are each replica's own until they are read.
+    found["apart"] = [
+        name
+        for name, value in model.state().items()
+        if not name.startswith("log/") and not in_sync(strategy, value)
+    ]
+    print(json.dumps(found))
+
+
+def change(strategy, model):
+    """How the first weights of the discriminator move for slopes of 1 and 3 on the two replicas."""
+    kernel = model.discriminator.trainable_variables[0]
+    before = tf.convert_to_tensor(kernel).numpy()
+
+    def update():
+        slope = 1.0 + 2.0 * tf.cast(
+            tf.distribute.get_replica_context().replica_id_in_sync_group, tf.float32
+        )
+        with tf.GradientTape() as tape:
+            loss = slope * tf.reduce_sum(tf.convert_to_tensor(kernel))
+        found = model._gradients(model.d_optimizer, tape, loss, model.discriminator)
+        model._apply(model.d_optimizer, found, model.discriminator)
+
+    strategy.run(tf.function(update))
+    return (tf.convert_to_tensor(kernel).numpy() - before).ravel().tolist()
+
+
+def in_sync(strategy, variable):
+    """Whether a mirrored variable has the same value on both devices."""
+    values = strategy.experimental_local_results(getattr(variable, "value", variable))
+    return all(np.array_equal(values[0], value) for value in values[1:])
+
+
+if __name__ == "__main__":
+    main()

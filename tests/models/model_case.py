@@ -1,0 +1,304 @@
+"""What every model of the family promises, as one battery of tests.
+
+A test file subclasses it, names the model and a tiny configuration, and gets all tests below:
+
+    class TestSDGAN(ModelCase):
+        model_class = SDGAN
+        arguments = {"image_size": 8, "dim": 2, "d_i": 2, "d_o": 2}
+
+Tracing a step takes seconds, a tiny step without a graph a fraction of one: only one test traces.
+"""
+
+from __future__ import annotations
+
+import csv
+import inspect
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow import keras
+
+from sdgan_tf import keras_compat
+
+NETWORKS = ("generator", "discriminator", "averaged")
+TRAINED = (*NETWORKS, "step", "d_optimizer", "g_optimizer")
+
+
+def array(variable):
+    """Return a copy of a variable's value."""
+    return np.array(tf.convert_to_tensor(variable).numpy())
+
+
+def arrays(model, *parts):
+    """Return the model's state by name as arrays, or those parts of it whose names start so."""
+    return {
+        name: array(value)
+        for name, value in model.state().items()
+        if not parts or name.startswith(parts)
+    }
+
+
+def assert_equal(found, expected, **tolerance):
+    """Compare two results of `arrays`, exactly where no tolerance is given."""
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        if tolerance:
+            np.testing.assert_allclose(found[name], value, err_msg=name, **tolerance)
+        else:
+            np.testing.assert_array_equal(found[name], value, err_msg=name)
+
+
+def differ(found, expected):
+    """Whether anything differs between two results of `arrays`."""
+    return any(not np.array_equal(found[name], expected[name]) for name in expected)
+
+
+class StopAt(keras.callbacks.Callback):
+    """Ends training at the end of its n-th step as Ctrl-C does."""
+
+    def __init__(self, steps):
+        super().__init__()
+        self.left = steps
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.left -= 1
+        if not self.left:
+            raise KeyboardInterrupt
+
+
+class ModelCase:
+    """The battery. `make` makes all models, `batch` all batches."""
+
+    model_class: type
+    arguments: dict
+    # The logged number that the stock callbacks watch.
+    monitor = "g_loss"
+
+    # --- how models are made and trained here
+
+    @classmethod
+    def make(cls, weights=1, compile_options=None, **changes):
+        """Return a compiled model; `weights` seeds the initial ones, `changes` are arguments."""
+        keras.utils.set_random_seed(weights)
+        model = cls.model_class(**{**cls.arguments, **changes})
+        model.compile(**{"run_eagerly": True, **(compile_options or {})})
+        return model
+
+    @staticmethod
+    def batch(model, count=3):
+        """Return real tuples that suit `model`: uint8."""
+        shape = (count, model.k, model.image_size, model.image_size, model.channels)
+        return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+
+    @classmethod
+    def fit(cls, model, steps=2, epochs=1, **options):
+        """Train on the same batch over and over; return what each epoch logged."""
+        data = tf.data.Dataset.from_tensors(cls.batch(model)).repeat()
+        history = model.fit(data, steps_per_epoch=steps, epochs=epochs, verbose=0, **options)
+        return history.history
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def trained(cls):
+        """Return a model after two steps, for tests that leave it as it is."""
+        model = cls.make()
+        cls.fit(model)
+        return model
+
+    # --- training
+
+    def test_a_graph_of_several_steps_does_what_single_steps_do(self):
+        # Plain descent: Adam would make a whole step of the rounding of a slope of almost nothing.
+        def rates():
+            names = ("d_optimizer", "g_optimizer")
+            return {name: keras.optimizers.SGD(0.05) for name in names}
+
+        options = {"run_eagerly": False, "steps_per_execution": 2, **rates()}
+        graph, single = self.make(compile_options=options), self.make(compile_options=rates())
+        logs, expected = self.fit(graph), self.fit(single)
+        assert int(graph.step) == int(single.step) == 2
+        assert set(logs) == set(expected) == set(graph.LOGS)
+        for name in graph.LOGS:
+            np.testing.assert_allclose(logs[name], expected[name], rtol=1e-3, atol=1e-5)
+        found, expected = arrays(graph, *NETWORKS), arrays(single, *NETWORKS)
+        assert_equal(found, expected, rtol=1e-3, atol=1e-5)
+
+    def test_a_step_moves_what_is_trained(self, trained):
+        assert int(trained.step) == 2
+        fresh = self.make()
+        for part in ("generator", "discriminator"):
+            pairs = zip(
+                getattr(fresh, part).trainable_variables, getattr(trained, part).trainable_variables
+            )
+            moved = [not np.array_equal(array(before), array(after)) for before, after in pairs]
+            # A bias in front of batch norm has no slope.
+            assert sum(moved) > len(moved) / 2, part
+
+    def test_equal_seeds_give_equal_weights(self, trained):
+        again = self.make()
+        self.fit(again)
+        assert_equal(arrays(again), arrays(trained))
+
+    def test_seed_and_step_decide_the_codes_and_weights_do_not(self, trained):
+        same, other = self.make(weights=2), self.make(seed=trained.seed + 1)
+        codes = trained._draw(2, "codes").numpy()
+        assert codes.shape == (2 * trained.k, trained.latents.size)
+        assert not np.array_equal(same._draw(2, "codes"), codes)
+        same.step.assign(2)
+        np.testing.assert_array_equal(same._draw(2, "codes"), codes)
+        other.step.assign(2)
+        assert not np.array_equal(other._draw(2, "codes"), codes)
+
+    def test_losses_weights_and_pictures_stay_float32_under_half_precision(self):
+        for precision in ("mixed_bfloat16", "mixed_float16"):
+            model = self.make(precision=precision)
+            for network in (model.generator, model.discriminator, model.best_generator):
+                assert keras_compat.policy_name(network) == precision
+            logs = model.train_step(tf.constant(self.batch(model)))
+            assert {value.dtype for value in logs.values()} == {tf.float32}
+            assert np.all(np.isfinite(list(logs.values())))
+            kinds = {array.dtype.name for array in arrays(model).values()}
+            assert kinds <= {"float32", "int64", "int32", "bool"}
+            assert all(np.all(np.isfinite(array)) for array in arrays(model).values())
+            assert model(tf.zeros([1, model.latents.size])).dtype == tf.float32
+
+    # --- the averaged generator
+
+    def test_the_averaged_generator_follows_and_copies_batch_norm(self):
+        model = self.make(ema=0.9)
+        before = arrays(model, "averaged")
+        model.train_step(tf.constant(self.batch(model)))
+        after, current = arrays(model, "averaged"), arrays(model, "generator")
+        assert before.keys() == after.keys()
+        # In the first step the decay is 2 / 11.
+        for name, value in after.items():
+            now = current[name.replace("averaged", "generator")]
+            expected = now if "moving" in name else before[name] + 9 / 11 * (now - before[name])
+            np.testing.assert_allclose(value, expected, rtol=1e-4, atol=1e-7, err_msg=name)
+        model.step.assign(10**6)
+        before = arrays(model, "averaged")
+        model.train_step(tf.constant(self.batch(model)))
+        current = arrays(model, "generator")
+        for name, value in arrays(model, "averaged").items():
+            if "moving" not in name:
+                now = current[name.replace("averaged", "generator")]
+                np.testing.assert_allclose(value, 0.9 * before[name] + 0.1 * now, atol=1e-6)
+
+    def test_pictures_come_from_the_averaged_generator(self):
+        model = self.make(ema=0.9)
+        first = model.generate(1, 2)
+        np.testing.assert_array_equal(first, self.make().generate(1, 2))
+        model.generator.set_weights([value + 1 for value in model.generator.get_weights()])
+        np.testing.assert_array_equal(model.generate(1, 2), first)
+        model.averaged.set_weights(model.generator.get_weights())
+        assert not np.array_equal(model.generate(1, 2), first)
+
+    # --- saving
+
+    def test_config_round_trip(self, trained):
+        config = json.loads(json.dumps(trained.get_config()))
+        signature = inspect.signature(self.model_class.__init__).parameters.values()
+        named = {item.name for item in signature if item.kind == item.POSITIONAL_OR_KEYWORD}
+        assert set(config) == named - {"self"} | {"name"}
+        assert {name: config[name] for name in self.arguments} == self.arguments
+        assert self.model_class.from_config(config).get_config() == trained.get_config()
+
+    def test_state_names_every_variable(self, trained):
+        state = trained.state()
+        variables = {id(value) for value in state.values()}
+        assert len(variables) == len(state)
+        networks = [trained.generator, trained.discriminator, trained.averaged]
+        for network in filter(None, networks):
+            assert {id(variable) for variable in network.variables} <= variables
+        for optimizer in (trained.d_optimizer, trained.g_optimizer):
+            assert {id(v) for v in keras_compat.optimizer_variables(optimizer)} <= variables
+        assert id(trained.step) in variables
+
+    def test_a_saved_model_goes_on_as_if_it_had_never_stopped(self, trained, tmp_path):
+        model = self.make()
+        self.fit(model, steps=1)
+        model.save(tmp_path / "model.keras")
+        loaded = keras.models.load_model(tmp_path / "model.keras")
+        assert type(loaded) is self.model_class
+        assert_equal(arrays(loaded, *TRAINED), arrays(model, *TRAINED))
+        self.fit(loaded, steps=1)
+        assert_equal(arrays(loaded, *TRAINED), arrays(trained, *TRAINED))
+
+    def test_weights_round_trip(self, trained, tmp_path):
+        trained.save_weights(tmp_path / "model.weights.h5")
+        fresh = self.make(weights=2)
+        assert differ(arrays(fresh, *NETWORKS), arrays(trained, *NETWORKS))
+        fresh.load_weights(tmp_path / "model.weights.h5")
+        parts = (*NETWORKS, "step")
+        assert_equal(arrays(fresh, *parts), arrays(trained, *parts))
+
+    # --- stock callbacks
+
+    def test_stock_callbacks_work(self, tmp_path):
+        model = self.make()
+        callbacks = [
+            keras.callbacks.ModelCheckpoint(
+                str(tmp_path / "{epoch}.weights.h5"), save_weights_only=True
+            ),
+            keras.callbacks.CSVLogger(str(tmp_path / "log.csv")),
+            # Nothing improves by so much: training ends after the second epoch.
+            keras.callbacks.EarlyStopping(self.monitor, mode="min", min_delta=1e9, patience=0),
+            keras.callbacks.TensorBoard(str(tmp_path / "board"), histogram_freq=1),
+        ]
+        logs = self.fit(model, steps=1, epochs=3, callbacks=callbacks)
+        assert int(model.step) == 2
+        with open(tmp_path / "log.csv", newline="") as file:
+            rows = list(csv.DictReader(file))
+        logged = [float(row[self.monitor]) for row in rows]
+        assert logged == pytest.approx(logs[self.monitor])
+        assert {"epoch", *model.LOGS} <= set(rows[0])
+        assert list((tmp_path / "board").rglob("events.out.tfevents.*"))
+
+        restored = self.make(weights=2)
+        restored.load_weights(tmp_path / "2.weights.h5")
+        parts = (*NETWORKS, "step")
+        assert_equal(arrays(restored, *parts), arrays(model, *parts))
+
+    def test_backup_and_restore_continues_a_stopped_run(self, trained, tmp_path):
+        def run(model, *more):
+            backup = keras.callbacks.BackupAndRestore(str(tmp_path / "backup"))
+            self.fit(model, steps=1, epochs=2, callbacks=[backup, *more])
+
+        with pytest.raises(KeyboardInterrupt):
+            run(self.make(), StopAt(2))
+        model = self.make(weights=2)
+        run(model)
+        assert int(model.step) == 2
+        assert_equal(arrays(model, *TRAINED), arrays(trained, *TRAINED))
+
+    # --- pictures
+
+    def test_generate_gives_a_picture_to_each_pair_of_seeds(self, trained):
+        edge = (trained.image_size, trained.image_size, trained.channels)
+        grid = trained.generate(3, 2, seed=1)
+        assert grid.shape == (3, 2, *edge) and grid.dtype == np.uint8
+        assert len(np.unique(grid.reshape(6, -1), axis=0)) == 6
+        # Neither the number of neighbours nor how many are made at a time changes a picture.
+        np.testing.assert_array_equal(trained.generate(2, 3, seed=1)[:, :2], grid[:2])
+        np.testing.assert_array_equal(trained.generate(3, 2, seed=1, batch_size=1), grid)
+        assert not np.array_equal(trained.generate(3, 2, seed=2), grid)
+
+    def test_generate_takes_the_seeds_themselves(self, trained):
+        grid = trained.generate([5, 9, 5], [7])
+        np.testing.assert_array_equal(grid[0], grid[2])
+        assert not np.array_equal(grid[0], grid[1])
+        np.testing.assert_array_equal(trained.generate([9], [3, 7])[0, 1], grid[1, 0])
+        first = trained.generate(2, 1, seed=0)
+        np.testing.assert_array_equal(trained.generate(np.array([0, 1]), [0]), first)
+
+    def test_rows_share_the_identity_and_columns_the_observation(self, trained):
+        codes = trained.latents.grid(
+            trained.latents.identity_codes([4, 6]), trained.latents.observation_codes([1, 2, 3])
+        )
+        grid = trained.generate([4, 6], [1, 2, 3])
+        for row in range(2):
+            for column in range(3):
+                picture = trained.render(codes[row, column][tf.newaxis])[0]
+                np.testing.assert_array_equal(grid[row, column], picture)

@@ -1,0 +1,256 @@
+"""Runs: exactly resumable, and refused where they are not the same run."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+
+import numpy as np
+import pytest
+import tiny
+from PIL import Image
+
+from sdgan_tf import training
+from sdgan_tf.data import from_directory
+from sdgan_tf.training.callbacks import Checkpointing, IdentityGrid, RunLog
+
+# No interval divides another one, so that every kill falls between other things.
+SCHEDULE = {"batch_size": 2, "log_every": 5, "grid_every": 7, "checkpoint_every": 3}
+STEPS = 13
+
+
+def train(model, people, path, steps=STEPS, **options):
+    """Train to `steps`."""
+    return training.train(model, people, path, training.Schedule(steps, **{**SCHEDULE, **options}))
+
+
+def numbers(path):
+    """Return the lines of the log without what depends on the clock."""
+    lines = [json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]
+    for line in lines:
+        del line["tuples_per_second"]
+    return lines
+
+
+def products(path):
+    """Return the bytes of all that a run makes, by digest."""
+    found = tiny.digests(path, "checkpoints/*")
+    return {**found, **tiny.digests(path, "samples/*"), **tiny.digests(path, "config.json")}
+
+
+@pytest.fixture(scope="module")
+def whole(traced, people, tmp_path_factory):
+    """Return the directory of a run that was never stopped."""
+    tiny.restore(*traced)
+    path = tmp_path_factory.mktemp("whole")
+    train(traced[0], people, path)
+    return path
+
+
+def test_a_run_writes_what_it_promises(whole):
+    assert sorted(products(whole)) == [
+        *(f"checkpoints/step-{step:08d}.npz" for step in (9, 12, 13)),
+        "config.json",
+        "samples/reals.png",
+        *(f"samples/step-{step:08d}.png" for step in (7, 13)),
+    ]
+    assert [line["step"] for line in numbers(whole)] == [5, 10]
+    assert list((whole / "tensorboard").glob("events*"))
+
+
+def test_training_changes_all_networks_and_the_pictures(whole, traced):
+    model, first = traced
+    training.Checkpoints(whole / "checkpoints").load(model, STEPS)
+    for name, value in tiny.values(model).items():
+        if "kernel" in name:
+            assert np.abs(value - first[name]).max() > 1e-3, name
+    pictures = [np.asarray(Image.open(path)) for path in sorted(whole.glob("samples/step*"))]
+    assert np.any(pictures[0] != pictures[-1])
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing catches it."""
+
+
+def killed(model, people, path, monkeypatch, callback, at, late):
+    """Train until a callback runs at a step, and die before or after it did."""
+    run = callback.run
+
+    def dies(self, step, logs):
+        if step == at and not late:
+            raise Killed
+        run(self, step, logs)
+        if step == at:
+            raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(callback, "run", dies)
+        with pytest.raises(Killed):
+            train(model, people, path)
+
+
+def test_killed_around_every_write_a_run_ends_with_the_same_bytes(
+    whole, model, people, tmp_path, monkeypatch
+):
+    deaths = [
+        (Checkpointing, 6, False),
+        (IdentityGrid, 7, True),
+        (RunLog, 10, True),
+        (Checkpointing, 12, True),
+    ]
+    for callback, at, late in deaths:
+        killed(model, people, tmp_path, monkeypatch, callback, at, late)
+    # A fragment, as a kill in the middle of a write leaves it, and a disk that lost the newest.
+    newest = tmp_path / "checkpoints" / "step-00000012.npz"
+    newest.write_bytes(newest.read_bytes()[:1000])
+    (newest.parent / ".step-00000012.npz.1.part").touch()
+    train(model, people, tmp_path)
+    assert products(tmp_path) == products(whole)
+    assert numbers(tmp_path) == numbers(whole)
+
+
+def test_a_finished_run_is_left_as_it_is(whole, model, people):
+    before, log = products(whole), numbers(whole)
+    picture = train(model, people, whole)
+    assert int(model.step) == STEPS
+    assert picture == whole / "samples" / f"step-{STEPS:08d}.png"
+    assert (products(whole), numbers(whole)) == (before, log)
+
+
+def test_a_signal_saves_and_the_run_goes_on_with_the_same_numbers(
+    whole, model, people, tmp_path, monkeypatch
+):
+    run = RunLog.run
+
+    def interrupted(self, step, logs):
+        run(self, step, logs)
+        if step == 5:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunLog, "run", interrupted)
+        with pytest.raises(training.Interrupted) as info:
+            train(model, people, tmp_path)
+    assert info.value.number == signal.SIGTERM
+    assert training.Checkpoints(tmp_path / "checkpoints").steps() == [3, 5]
+    assert [line["step"] for line in numbers(tmp_path)] == [5]
+
+    train(model, people, tmp_path)
+    assert numbers(tmp_path) == numbers(whole)
+    assert products(tmp_path) == products(whole)
+
+
+def test_stopped_amid_an_interval_the_log_still_covers_all_of_it(
+    whole, model, people, tmp_path, capsys
+):
+    # Each part ends, as Ctrl-C would end it, between two log lines. More steps continue.
+    for steps in (2, 8, STEPS):
+        train(model, people, tmp_path, steps)
+    assert f"Continuing {tmp_path} at step 8." in capsys.readouterr().out
+    assert numbers(tmp_path) == numbers(whole)
+    last = f"checkpoints/step-{STEPS:08d}.npz"
+    assert products(tmp_path)[last] == products(whole)[last]
+
+
+def test_the_same_model_made_again_in_one_process_continues(whole, people):
+    # Keras numbers the names of models and optimizers that a process makes.
+    again = tiny.model(**tiny.MODERN)
+    run = training.RunDirectory(whole)
+    run.open(training.describe(again, people, training.Schedule(2, **SCHEDULE)))
+    run.close()
+
+
+def test_another_model_optimizer_or_batch_is_refused_by_name(whole, people):
+    def changes(model, **schedule):
+        with pytest.raises(training.RunError) as info:
+            train(model, people, whole, **schedule)
+        return "\n".join(str(info.value).splitlines()[1:])
+
+    before = products(whole)
+    same = dict(tiny.MODERN)
+    assert changes(tiny.model(**{**same, "r1": 0.5})) == (
+        "  model.config.r1: 0.3 in the directory, 0.5 asked"
+    )
+    assert "learning_rate" in changes(tiny.model(rate=0.5, **same))
+    assert changes(tiny.model(**same), batch_size=4) == (
+        "  data.batch_size: 2 in the directory, 4 asked"
+    )
+    assert products(whole) == before
+
+
+def test_a_changed_picture_is_refused(model, tmp_path):
+    faces = tmp_path / "faces"
+    for index, pixels in enumerate(tiny.people().images):
+        path = faces / f"person-{index // 3}" / f"{index}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(path)
+    run = training.RunDirectory(tmp_path / "run")
+    data = from_directory(faces, image_size=8)
+    run.open(training.describe(model, data, training.Schedule(2, **SCHEDULE)))
+    run.close()
+    changed = pixels.copy()
+    changed[3, 3, 1] ^= 1
+    Image.fromarray(changed).save(path)
+    with pytest.raises(training.RunError, match="  data.fingerprint: '[0-9a-f]{64}' in the direc"):
+        train(model, from_directory(faces, image_size=8), tmp_path / "run", steps=2)
+
+
+def test_a_foreign_folder_is_refused_untouched(model, people, tmp_path):
+    (tmp_path / "thesis.tex").touch()
+    with pytest.raises(training.RunError, match="holds files but no run"):
+        train(model, people, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_a_directory_in_use_is_refused(whole, model, people):
+    run = training.RunDirectory(whole)
+    run.open(run.config())
+    with pytest.raises(training.RunError, match="Another process"):
+        train(model, people, whole)
+    run.close()
+
+
+def test_nan_stops_the_run_and_is_never_saved(model, people, tmp_path, monkeypatch):
+    run = IdentityGrid.run
+
+    def poisons(self, step, logs):
+        run(self, step, logs)
+        bias = self.model.discriminator.layers[0].bias
+        bias.assign(np.full(bias.shape, np.nan, np.float32))
+
+    monkeypatch.setattr(IdentityGrid, "run", poisons)
+    with pytest.raises(training.BadLoss) as info:
+        train(model, people, tmp_path)
+    last = tmp_path / "checkpoints" / "step-00000006.npz"
+    assert "became NaN or infinite at step 8" in str(info.value)
+    assert f"The last good checkpoint is {last}." in str(info.value)
+    assert sorted(path.name for path in last.parent.iterdir()) == ["step-00000003.npz", last.name]
+    assert [line["step"] for line in numbers(tmp_path)] == [5]
+    with np.load(last) as arrays:
+        assert all(np.isfinite(arrays[name]).all() for name in arrays.files)
+
+
+def test_the_model_of_a_run_is_loaded_newest_best_or_by_step(whole, tmp_path, model):
+    path = shutil.copytree(whole, tmp_path / "copy")
+    with pytest.raises(training.RunError, match="best: None. Received: 'best'"):
+        training.load_run(path, "best")
+    (path / "checkpoints" / "best.json").write_text('{"step": 12, "score": 1.0}')
+    assert int(training.load_run(path, "best").step) == 12
+    assert int(training.load_run(path, 9).step) == 9
+    newest = training.load_run(path)
+    training.Checkpoints(path / "checkpoints").load(model, STEPS)
+    np.testing.assert_array_equal(newest.generate(2, 2, 3), model.generate(2, 2, 3))
+    with pytest.raises(training.RunError, match=r"the steps \[9, 12, 13\], best: 12. Received: 5"):
+        training.load_run(path, 5)
+
+
+def test_where_nothing_was_trained_there_is_nothing_to_load(model, people, tmp_path):
+    with pytest.raises(training.RunError, match="not a run directory"):
+        training.load_run(tmp_path)
+    run = training.RunDirectory(tmp_path)
+    run.open(training.describe(model, people, training.Schedule()))
+    with pytest.raises(training.RunError, match="no checkpoint yet"):
+        training.load_run(tmp_path)
+    run.close()
