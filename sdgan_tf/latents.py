@@ -12,13 +12,13 @@ DISTRIBUTIONS = ("uniform", "normal")
 
 
 class LatentSpace:
-    """Draws, joins and interpolates codes `z = [z_I; z_O]`.
+    """Draws and joins codes `z = [z_I; z_O]`.
 
     All methods are pure functions of their arguments; nothing here holds a state.
 
     Args:
-        d_i: width of the identity code, at least 1 (paper: 50).
-        d_o: width of the observation code, at least 1 (paper: 50).
+        d_i: width of the identity code (paper: 50).
+        d_o: width of the observation code (paper: 50).
         distribution: `"uniform"` on [-1, 1] (the paper's) or standard `"normal"`.
 
     Example:
@@ -29,9 +29,9 @@ class LatentSpace:
     """
 
     def __init__(self, d_i: int = 50, d_o: int = 50, distribution: str = "uniform"):
-        if d_i < 1 or d_o < 1:
+        if min(d_i, d_o) < 0 or d_i + d_o < 1:
             raise ValueError(
-                "Both parts of the latent code need at least one dimension. "
+                "The latent code needs at least one dimension, and neither part has less than none. "
                 f"Received: d_i={d_i}, d_o={d_o}"
             )
         if distribution not in DISTRIBUTIONS:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import tensorflow as tf
+from tensorflow import keras
 
 Term = Callable[[tf.Tensor], tf.Tensor]
 
@@ -17,33 +18,98 @@ class Objective(NamedTuple):
         real: the discriminator's cost of a real tuple's score.
         fake: the discriminator's cost of a fake tuple's score.
         generator: the generator's cost of a fake tuple's score.
+        pairing: whether costs are of the difference to a score of the other class, in the order of the batch.
+        optimizer: the customary one: (`"adam"` or `"rmsprop"`, rate, beta_1, beta_2).
+        critic_steps: customary updates of the discriminator for one of the generator.
+        clip: bound of the discriminator's weights, 0 for none.
+        penalty: weight of the penalty on gradients between real and fake tuples, 0 for none.
     """
 
     real: Term
     fake: Term
     generator: Term
+    pairing: bool = False
+    optimizer: tuple[str, float, float, float] = ("adam", 2e-4, 0.5, 0.999)
+    critic_steps: int = 1
+    clip: float = 0.0
+    penalty: float = 0.0
 
     def discriminator_loss(self, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
         """Scores of real and of fake tuples, float [n] each, to a float32 scalar."""
+        if self.pairing:
+            real, fake = real - fake, fake - real
         return _mean(self.real, real) + _mean(self.fake, fake)
 
-    def generator_loss(self, fake: tf.Tensor) -> tf.Tensor:
-        """Scores of fake tuples, float [n], to a float32 scalar."""
-        return _mean(self.generator, fake)
+    def negative_loss(self, real: tf.Tensor, negative: tf.Tensor) -> tf.Tensor:
+        """What further negatives cost the discriminator: scores, float [n] each, to a float32 scalar."""
+        if self.pairing:
+            return _mean(self.real, real - negative)
+        return _mean(self.fake, negative)
+
+    def make_optimizer(self) -> keras.optimizers.Optimizer:
+        """A new optimizer of the customary kind."""
+        kind, rate, beta_1, beta_2 = self.optimizer
+        if kind == "rmsprop":
+            return keras.optimizers.RMSprop(rate, rho=beta_2)
+        return keras.optimizers.Adam(rate, beta_1=beta_1, beta_2=beta_2)
+
+    def generator_loss(self, fake: tf.Tensor, real: tf.Tensor | None = None) -> tf.Tensor:
+        """Scores of fake tuples (and of real ones where the objective pairs them), float [n], to a float32 scalar."""
+        return _mean(self.generator, fake - real if self.pairing else fake)
 
 
 def _mean(term: Term, scores: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(term(tf.cast(scores, tf.float32)))
 
 
-# The discriminator's loss is the mean of its real and fake cross-entropies; the generator's is non-saturating.
-DCGAN = Objective(
-    real=lambda score: 0.5 * tf.nn.softplus(-score),
-    fake=lambda score: 0.5 * tf.nn.softplus(score),
-    generator=lambda score: tf.nn.softplus(-score),
-)
-
-OBJECTIVES = {"dcgan": DCGAN}
+OBJECTIVES = {
+    # The mean of the real and the fake cross-entropy; the generator's is non-saturating.
+    "dcgan": Objective(
+        real=lambda score: 0.5 * tf.nn.softplus(-score),
+        fake=lambda score: 0.5 * tf.nn.softplus(score),
+        generator=lambda score: tf.nn.softplus(-score),
+    ),
+    # arXiv 1611.04076, with the released code's optimizer.
+    "lsgan": Objective(
+        real=lambda score: 0.5 * tf.square(score - 1.0),
+        fake=lambda score: 0.5 * tf.square(score),
+        generator=lambda score: tf.square(score - 1.0),
+        optimizer=("rmsprop", 1e-4, 0.0, 0.9),
+    ),
+    # arXiv 1701.07875.
+    "wgan": Objective(
+        real=lambda score: -score,
+        fake=lambda score: score,
+        generator=lambda score: -score,
+        optimizer=("rmsprop", 5e-5, 0.0, 0.9),
+        critic_steps=5,
+        clip=0.01,
+    ),
+    # arXiv 1704.00028.
+    "wgan-gp": Objective(
+        real=lambda score: -score,
+        fake=lambda score: score,
+        generator=lambda score: -score,
+        optimizer=("adam", 1e-4, 0.5, 0.9),
+        critic_steps=5,
+        penalty=10.0,
+    ),
+    # arXiv 1802.05957.
+    "hinge": Objective(
+        real=lambda score: tf.nn.relu(1.0 - score),
+        fake=lambda score: tf.nn.relu(1.0 + score),
+        generator=lambda score: -score,
+        optimizer=("adam", 2e-4, 0.0, 0.9),
+    ),
+    # The relativistic pairing loss of R3GAN (arXiv 2501.05441), customarily with R1 and R2.
+    "relativistic": Objective(
+        real=lambda difference: tf.nn.softplus(-difference),
+        fake=lambda difference: tf.zeros_like(difference),
+        generator=lambda difference: tf.nn.softplus(-difference),
+        pairing=True,
+        optimizer=("adam", 2e-4, 0.0, 0.9),
+    ),
+}
 
 
 def get(name: str) -> Objective:

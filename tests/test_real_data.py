@@ -54,7 +54,7 @@ def test_sprites_are_trained_on_through_a_kill_and_exported(sprites, tmp_path, c
     asked = (
         *(f"--data_dir={sprites}", "--image_size=16", "--dim=4", "--batch_size=4", "--steps=90"),
         *("--checkpoint_every=20", "--log_every=25", "--grid_every=0", "--norm=none", "--ema=0.9"),
-        *("--mixed=0.3", "--r1=0.3", "--augment=translation"),
+        *("--mixed=0.3", "--augment=translation"),
     )
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     process = commands.start("train", *asked, f"--run_dir={killed}")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,11 @@ class AdversarialModel(keras.Model):
         super().__init__(**kwargs)
         if k < 1:
             raise ValueError(f"A tuple holds at least one picture. Received: k={k}")
+        if k > 1 and min(d_i, d_o) < 1:
+            raise ValueError(
+                "A tuple shares an identity code and differs by observation codes, so both need a dimension "
+                f"or more; only k=1 does without one. Received: d_i={d_i}, d_o={d_o}, k={k}"
+            )
         if channels not in (1, 3):
             raise ValueError(f"Pictures have 1 or 3 channels. Received: channels={channels}")
         if dim < 1:
@@ -83,9 +89,10 @@ class AdversarialModel(keras.Model):
 
     def _finish(self) -> None:
         """Creates all variables, so that weights exist before the first step, the averaged generator and optimizers too."""
-        self.generator.build()
-        self.discriminator.build()
         self.averaged = None
+        for part, network in self._networks().items():
+            network.build()
+            _seed_weights(network, part, self.seed)
         if self.ema:
             self.averaged = self._make_generator()
             self.averaged.build()
@@ -104,6 +111,11 @@ class AdversarialModel(keras.Model):
     def call(self, codes: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Codes float [n, d_i + d_o] to pictures float32 [n, h, w, c] in [-1, 1], by the best generator there is."""
         return self.best_generator(codes, training=training)
+
+    @property
+    def completed_steps(self) -> int:
+        """`step` as a plain number, under every distribution strategy."""
+        return int(tf.convert_to_tensor(self.step))
 
     @property
     def best_generator(self) -> keras.Model:
@@ -188,7 +200,9 @@ class AdversarialModel(keras.Model):
     def _apply(self, optimizer: Any, found: Sequence[tf.Tensor], network: keras.Model) -> None:
         keras_compat.apply_gradients(optimizer, found, network.trainable_variables)
 
-    def _gradients(self, optimizer: Any, tape: tf.GradientTape, loss, network: keras.Model, also=()):
+    def _gradients(
+        self, optimizer: Any, tape: tf.GradientTape, loss, network: keras.Model, also=()
+    ):
         """Gradients of `loss` in the network's variables, and in the tensors of `also` behind them."""
         # Optimizers sum over replicas, losses are means over one replica's tuples.
         with tape:
@@ -267,22 +281,21 @@ class AdversarialModel(keras.Model):
     def state(self) -> dict[str, Any]:
         """Every variable that a run needs to go on exactly, by a name that does not depend on the process."""
         state = {"step": self.step}
-        networks = {"generator": self.generator, "discriminator": self.discriminator}
-        if self.averaged is not None:
-            networks["averaged"] = self.averaged
-        for part, network in networks.items():
-            for index, layer in enumerate(network.layers):
-                for number, variable in enumerate(layer.variables):
+        for part, network in self._networks().items():
+            for path, layer in _leaves(network, part):
+                for variable in layer.variables:
                     name = variable.name.split("/")[-1].split(":")[0]
-                    name = f"{part}/{index:02d}_{type(layer).__name__}/{name}"
-                    # A layer that is made of layers has several variables of one name.
-                    state[f"{name}_{number}" if name in state else name] = variable
+                    state[f"{path}/{name}"] = variable
         for part in ("d_optimizer", "g_optimizer"):
             variables = keras_compat.optimizer_variables(getattr(self, part))
             state.update({f"{part}/{index:03d}": item for index, item in enumerate(variables)})
         for tracker in self._trackers:
             state.update({f"log/{tracker.name}/{i}": v for i, v in enumerate(tracker.variables)})
         return state
+
+    def _networks(self) -> dict[str, keras.Model]:
+        networks = {"generator": self.generator, "discriminator": self.discriminator}
+        return networks if self.averaged is None else {**networks, "averaged": self.averaged}
 
     def parameters(self) -> dict[str, int]:
         """Trainable parameters by network, as the paper counts them."""
@@ -309,3 +322,27 @@ def _seeds(asked: int | Sequence[int], seed: int) -> list[int]:
     if len(seeds) < 1:
         raise ValueError(f"A grid has at least one row and one column. Received: {asked}")
     return [int(value) for value in seeds]
+
+
+def _leaves(network: keras.Model, path: str) -> Iterator[tuple[str, keras.layers.Layer]]:
+    """The layers of a network that hold variables, each with a path that is the same in every process."""
+    for index, layer in enumerate(network.layers):
+        place = f"{path}/{index:02d}_{type(layer).__name__}"
+        if isinstance(layer, keras.Model):
+            yield from _leaves(layer, place)
+        else:
+            yield place, layer
+
+
+def _seed_weights(network: keras.Model, part: str, seed: int) -> None:
+    """Draws the kernels anew, as a pure function of the seed and of where they are."""
+    for path, layer in _leaves(network, part):
+        layer = getattr(layer, "layer", layer)  # what a wrapper of TensorFlow Addons holds
+        if hasattr(layer, "kernel_initializer"):
+            settings = {**layer.kernel_initializer.get_config(), "seed": _number(f"{seed}/{path}")}
+            initializer = type(layer.kernel_initializer).from_config(settings)
+            layer.kernel.assign(initializer(layer.kernel.shape, "float32"))
+
+
+def _number(text: str) -> int:
+    return zlib.crc32(text.encode()) & 0x7FFFFFFF

@@ -120,7 +120,9 @@ class SDBEGAN(AdversarialModel):
         replicas = tf.distribute.get_replica_context()
         mean_real, mean_fake = replicas.all_reduce("mean", [loss_real, loss_fake])
         self.k_t.assign(
-            next_balance(tf.convert_to_tensor(self.k_t), mean_real, mean_fake, self.gamma, self.rate_k)
+            next_balance(
+                tf.convert_to_tensor(self.k_t), mean_real, mean_fake, self.gamma, self.rate_k
+            )
         )
         return self._end_step(
             {

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
 from tensorflow import keras
 
-from sdgan_tf import augmentation, objectives
+from sdgan_tf import augmentation, keras_compat, objectives
 from sdgan_tf.keras_compat import register
 from sdgan_tf.models.base import AdversarialModel
 from sdgan_tf.networks import DCGANGenerator, SiameseDCGANDiscriminator
@@ -29,12 +30,19 @@ class SDGAN(AdversarialModel):
         d_o: width of the observation code.
         k: pictures in a tuple (paper: 2, and 4).
         codes: `"uniform"` on [-1, 1] (paper) or `"normal"`.
-        objective: the adversarial loss: `"dcgan"`.
-        norm: of the discriminator: `"batch"` (paper) or `"none"`.
+        objective: the adversarial loss: `"dcgan"` (paper), `"lsgan"`, `"wgan"`, `"wgan-gp"`, `"hinge"` or
+            `"relativistic"`, each with its customary optimizers and critic steps.
+        norm: of the discriminator: `"batch"` (paper), `"none"`, `"spectral"` or `"spectral-addons"`.
+        towers: of the discriminator: `"siamese"` (paper) or `"stacked"` (its SC variant).
+        join: of the towers: `"conv"` (paper) or `"dense"`.
+        join_layers: how many joint layers (paper: 1).
+        critic_steps: updates of the discriminator for one of the generator; 0 for the objective's custom.
         mixed: later addition: weight of real tuples of mixed identities as further fakes (0 for none). The paper has no
             such class; with few identities it is what makes the discriminator look at identity.
         r1: later addition: weight of the gradient penalty on real tuples (arXiv 1801.04406), 0 for none.
-        r1_every: apply it at every so many steps only, that many times as strong (arXiv 1912.04958).
+        r2: later addition: the same on fake tuples.
+        r1_every: apply both at every so many steps only, that many times as strong (arXiv 1912.04958).
+        lecam: later addition: weight of the LeCam regulariser (arXiv 2104.03310), 0 for none.
         augment: later addition: DiffAugment operations, such as `"translation,cutout,color"`.
         ema: later addition: decay of the averaged generator, 0 for none.
         precision: `"float32"`, `"mixed_bfloat16"` or `"mixed_float16"`; losses and pictures are float32 always.
@@ -51,7 +59,8 @@ class SDGAN(AdversarialModel):
     LOGS = ("d_loss", "g_loss", "d_real", "d_fake")
     ARGUMENTS = (
         *AdversarialModel.ARGUMENTS,
-        *("objective", "norm", "mixed", "r1", "r1_every", "augment"),
+        *("objective", "norm", "towers", "join", "join_layers", "critic_steps"),
+        *("mixed", "r1", "r2", "r1_every", "lecam", "augment"),
     )
 
     def __init__(
@@ -65,9 +74,15 @@ class SDGAN(AdversarialModel):
         codes: str = "uniform",
         objective: str = "dcgan",
         norm: str = "batch",
+        towers: str = "siamese",
+        join: str = "conv",
+        join_layers: int = 1,
+        critic_steps: int = 0,
         mixed: float = 0.0,
         r1: float = 0.0,
+        r2: float = 0.0,
         r1_every: int = 16,
+        lecam: float = 0.0,
         augment: str = "",
         ema: float = 0.0,
         precision: str = "float32",
@@ -77,27 +92,51 @@ class SDGAN(AdversarialModel):
         super().__init__(
             image_size, channels, dim, d_i, d_o, k, codes, ema, precision, seed, **kwargs
         )
-        if mixed and k < 2:
-            raise ValueError(f"Mixed tuples need two pictures or more. Received: mixed={mixed}, k={k}")
-        if mixed < 0 or r1 < 0 or r1_every < 1:
-            raise ValueError(
-                "Weights are 0 or more, and a lazy penalty comes at every step or more seldom. "
-                f"Received: mixed={mixed}, r1={r1}, r1_every={r1_every}"
-            )
         self.objective = objective
         self.norm = norm
+        self.towers = towers
+        self.join = join
+        self.join_layers = join_layers
+        self.critic_steps = critic_steps
         self.mixed = mixed
         self.r1 = r1
+        self.r2 = r2
         self.r1_every = r1_every
+        self.lecam = lecam
         self.augment = augment
         self._objective = objectives.get(objective)
         self._operations = augmentation.parse(augment)
+        self._check_options()
 
         self.generator = self._make_generator()
         self.discriminator = SiameseDCGANDiscriminator(
-            k, image_size, channels, dim, norm, **self._policy()
+            k, image_size, channels, dim, norm, towers, join, join_layers, **self._policy()
         )
+        if lecam:
+            self.anchors = keras_compat.add_weight(
+                self, "anchors", [2], trainable=False, autocast=False
+            )
         self._finish()
+
+    def _check_options(self) -> None:
+        if self.mixed and self.k < 2:
+            raise ValueError(
+                f"Mixed tuples need two pictures or more. Received: mixed={self.mixed}, k={self.k}"
+            )
+        if (
+            min(self.mixed, self.r1, self.r2, self.lecam, self.critic_steps) < 0
+            or self.r1_every < 1
+        ):
+            raise ValueError(
+                "Weights and critic steps are 0 or more, and a lazy penalty comes at every step or more "
+                f"seldom. Received: mixed={self.mixed}, r1={self.r1}, r2={self.r2}, "
+                f"lecam={self.lecam}, critic_steps={self.critic_steps}, r1_every={self.r1_every}"
+            )
+        if self._objective.penalty and self.norm == "batch":
+            raise ValueError(
+                f"{self.objective} bounds the gradient at each tuple by itself, but batch norm makes a "
+                "score depend on the whole batch: take norm='none'. Received: norm='batch'"
+            )
 
     def _make_generator(self) -> keras.Model:
         return DCGANGenerator(
@@ -105,11 +144,14 @@ class SDGAN(AdversarialModel):
         )
 
     def default_optimizers(self) -> tuple[Any, Any]:
-        """Adam with rate 2e-4 and beta_1 .5 for both, as in the paper."""
-        return keras.optimizers.Adam(2e-4, beta_1=0.5), keras.optimizers.Adam(2e-4, beta_1=0.5)
+        """The objective's customary ones; for `"dcgan"` Adam with rate 2e-4 and beta_1 .5, as in the paper."""
+        return self._objective.make_optimizer(), self._objective.make_optimizer()
+
+    def state(self) -> dict[str, Any]:
+        return {**super().state(), **({"anchors": self.anchors} if self.lecam else {})}
 
     def train_step(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
-        """One update of the discriminator, then one of the generator.
+        """One update of the discriminator, then one of the generator if its turn has come.
 
         Args:
             images: uint8 [b, k, h, w, c] from 0 to 255, or float in [-1, 1]: real tuples.
@@ -118,13 +160,26 @@ class SDGAN(AdversarialModel):
             Running means of the losses and of the mean scores of real and fake tuples, float32 scalars.
         """
         real = self._prepare(images)
-        d_loss, d_real, d_fake = self._update_discriminator(real)
-        g_loss = self._update_generator(tf.shape(real)[0])
-        return self._end_step(
-            {"d_loss": d_loss, "g_loss": g_loss, "d_real": d_real, "d_fake": d_fake}
-        )
+        self.discriminator.update_spectral_norms()
+        logs = self._update_discriminator(real)
+        every = self.critic_steps or self._objective.critic_steps
+        if every > 1 and tf.distribute.get_strategy().num_replicas_in_sync > 1:
+            raise ValueError(
+                "Replicas cannot meet in a generator's update that is left out at some steps: train on "
+                f"one device, or with critic_steps=1. Received: {every} critic steps"
+            )
+        if every == 1:
+            logs["g_loss"] = self._update_generator(real)
+        else:
+            turn = tf.equal((tf.convert_to_tensor(self.step) + 1) % every, 0)
+            logs["g_loss"] = tf.cond(
+                turn,
+                lambda: self._update_generator(real),
+                lambda: self._objective.generator_loss(logs["d_fake"]),
+            )
+        return self._end_step(logs)
 
-    def _update_discriminator(self, real: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    def _update_discriminator(self, real: tf.Tensor) -> dict[str, tf.Tensor]:
         codes = self._draw(tf.shape(real)[0], "codes of the discriminator")
         fake = self._tuples(self.generator(codes, training=True))
         classes = [real, fake]
@@ -137,43 +192,95 @@ class SDGAN(AdversarialModel):
             parts = tf.split(tf.cast(scores, tf.float32), len(classes))
             loss = self._objective.discriminator_loss(parts[0], parts[1])
             if self.mixed:
-                loss += self.mixed * tf.reduce_mean(self._objective.fake(parts[2]))
+                loss += self.mixed * self._objective.negative_loss(parts[0], parts[2])
+            if self.lecam:
+                loss += self.lecam * self._anchored(parts[0], parts[1])
         found = self._gradients(self.d_optimizer, tape, loss, self.discriminator)
-        if self.r1:
-            found = self._add_penalty(found, tf.split(batch, len(classes))[0])
+        found = self._add_penalties(found, *tf.split(batch, len(classes))[:2])
         self._apply(self.d_optimizer, found, self.discriminator)
-        return loss, tf.reduce_mean(parts[0]), tf.reduce_mean(parts[1])
+        if self._objective.clip:
+            self._clip_weights()
+        return {
+            "d_loss": loss,
+            "d_real": tf.reduce_mean(parts[0]),
+            "d_fake": tf.reduce_mean(parts[1]),
+        }
 
-    def _add_penalty(self, found: list[tf.Tensor], real: tf.Tensor) -> list[tf.Tensor]:
-        """Adds the gradients of the lazy R1 penalty on the steps that have one."""
-
-        def penalised():
-            with tf.GradientTape() as outer:
-                with tf.GradientTape() as inner:
-                    inner.watch(real)
-                    # Replicas cannot meet inside a condition, as moving statistics would have them do.
-                    scores = self.discriminator(real, training=True, track=False)
-                slopes = tf.cast(inner.gradient(scores, real), tf.float32)
-                norms = tf.reduce_sum(tf.square(slopes), axis=[1, 2, 3, 4])
-                penalty = 0.5 * self.r1 * self.r1_every * tf.reduce_mean(norms)
-            extra = self._gradients(self.d_optimizer, outer, penalty, self.discriminator)
-            return [a + b for a, b in zip(found, extra)]
-
-        due = tf.equal(tf.convert_to_tensor(self.step) % self.r1_every, 0)
-        return tf.cond(due, penalised, lambda: found)
-
-    def _update_generator(self, count: tf.Tensor) -> tf.Tensor:
-        codes = self._draw(count, "codes of the generator")
+    def _update_generator(self, real: tf.Tensor) -> tf.Tensor:
+        codes = self._draw(tf.shape(real)[0], "codes of the generator")
         with tf.GradientTape() as tape:
             fake = self._tuples(self.generator(codes, training=True))
-            fake = self._augmented(fake, "augmentation of the generator")
-            loss = self._objective.generator_loss(self.discriminator(fake, training=True))
-        self._apply(
-            self.g_optimizer,
-            self._gradients(self.g_optimizer, tape, loss, self.generator),
-            self.generator,
-        )
+            classes = [fake, real] if self._objective.pairing else [fake]
+            batch = self._augmented(tf.concat(classes, 0), "augmentation of the generator")
+            scores = self.discriminator(batch, training=True, groups=len(classes))
+            loss = self._objective.generator_loss(*tf.split(scores, len(classes)))
+        found = self._gradients(self.g_optimizer, tape, loss, self.generator)
+        self._apply(self.g_optimizer, found, self.generator)
         return loss
+
+    def _add_penalties(self, found: list[tf.Tensor], real, fake) -> list[tf.Tensor]:
+        """Adds the gradients of the penalties on the discriminator's slope, on the steps that have one."""
+        if self._objective.penalty:
+            found = self._penalised(found, lambda: self._interpolation_penalty(real, fake))
+        if not (self.r1 or self.r2):
+            return found
+
+        def penalty():
+            total = 0.0
+            for weight, tuples in ((self.r1, real), (self.r2, fake)):
+                if weight:
+                    squares = tf.reduce_mean(self._squared_slopes(tuples))
+                    total += 0.5 * weight * self.r1_every * squares
+            return total
+
+        due = tf.equal(tf.convert_to_tensor(self.step) % self.r1_every, 0)
+        return tf.cond(due, lambda: self._penalised(found, penalty), lambda: found)
+
+    def _penalised(self, found: list[tf.Tensor], penalty: Callable[[], tf.Tensor]):
+        with tf.GradientTape() as tape:
+            value = penalty()
+        extra = self._gradients(self.d_optimizer, tape, value, self.discriminator)
+        return [old + new for old, new in zip(found, extra)]
+
+    def _squared_slopes(self, tuples: tf.Tensor) -> tf.Tensor:
+        """Squared norm of the score's gradient over all axes of each tuple, float32 [n]."""
+        with tf.GradientTape() as tape:
+            tape.watch(tuples)
+            # Replicas cannot meet inside a condition, as moving statistics would have them do.
+            scores = self.discriminator(tuples, training=True, track=False)
+        slopes = tf.cast(tape.gradient(scores, tuples), tf.float32)
+        return tf.reduce_sum(tf.square(slopes), axis=[1, 2, 3, 4])
+
+    def _interpolation_penalty(self, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
+        """WGAN-GP's: slopes of norm 1 wanted on the lines between real and fake tuples (arXiv 1704.00028, eq. 3)."""
+        shape = [tf.shape(real)[0], 1, 1, 1, 1]
+        seed = self._random("interpolation of the penalty")
+        share = tf.random.stateless_uniform(shape, seed, alg="philox")
+        squares = self._squared_slopes(share * real + (1.0 - share) * fake)
+        # The root has no slope at 0, hence the epsilon.
+        norms = tf.sqrt(squares + 1e-12)
+        return self._objective.penalty * tf.reduce_mean(tf.square(norms - 1.0))
+
+    def _anchored(self, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
+        """LeCam: keeps scores near running means of the other class's."""
+        anchors = tf.convert_to_tensor(self.anchors)
+        means = tf.stack([tf.reduce_mean(real), tf.reduce_mean(fake)])
+        self.anchors.assign(anchors + 0.01 * (tf.stop_gradient(means) - anchors))
+        above = tf.square(tf.nn.relu(real - anchors[1]))
+        below = tf.square(tf.nn.relu(anchors[0] - fake))
+        return tf.reduce_mean(above) + tf.reduce_mean(below)
+
+    def _clip_weights(self) -> None:
+        bound = self._objective.clip
+        for layer in (
+            *self.discriminator.tower,
+            *self.discriminator.joint,
+            self.discriminator.finish,
+        ):
+            # Not batch norm's scale, as the released code does: clipped, it would shrink every map to .01.
+            for variable in (layer.kernel, layer.bias):
+                value = tf.convert_to_tensor(variable)
+                variable.assign(tf.clip_by_value(value, -bound, bound))
 
     def _augmented(self, tuples: tf.Tensor, stream: str) -> tf.Tensor:
         if not self._operations:

@@ -29,9 +29,10 @@ class _Weighted(keras.layers.Layer):
         super().__init__(**kwargs)
         self.filters = filters
         self.spectral = spectral
+        self.kernel_initializer = dcgan_initializer()
 
     def _add_weights(self, shape: list[int]) -> None:
-        self.kernel = keras_compat.add_weight(self, "kernel", shape, dcgan_initializer())
+        self.kernel = keras_compat.add_weight(self, "kernel", shape, self.kernel_initializer)
         self.bias = keras_compat.add_weight(self, "bias", [self.filters])
         if self.spectral:
             self.direction = keras_compat.add_weight(

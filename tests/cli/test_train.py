@@ -93,8 +93,9 @@ def test_a_loss_that_is_nan_ends_with_status_1_and_is_not_saved(tmp_path, capsys
     asked = (*TINY, "--steps=20", "--checkpoint_every=0", f"--run_dir={tmp_path}")
     assert run_train(*asked, "--d_rate=1e12", "--g_rate=1e12") == 1
     error = capsys.readouterr().err
-    message = r"^BadLoss: .*became NaN or infinite at step \d+\. There is no checkpoint yet\.$"
-    assert re.search(message, error, re.MULTILINE)
+    # Which comes first, a loss or a moving variance that is infinite, depends on the machine.
+    assert re.search(r"^(BadLoss|CheckpointError): .*[Ss]tep \d+", error, re.MULTILINE)
+    assert error.endswith("There is no checkpoint yet.\n")
     assert "Traceback" not in error
     assert not list(tmp_path.rglob("*.npz"))
 
