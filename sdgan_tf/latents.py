@@ -91,13 +91,23 @@ class LatentSpace:
         )
 
     def _codes(self, seeds, width: int, stream: str) -> tf.Tensor:
-        return tf.map_fn(
-            lambda seed: self._draw([width], stateless_seed(seed, stream)),
-            tf.convert_to_tensor(seeds, tf.int64),
-            fn_output_signature=tf.TensorSpec([width], tf.float32),
-        )
+        return _codes(tf.convert_to_tensor(seeds, tf.int64), width, stream, self.distribution)
 
     def _draw(self, shape, seed: tf.Tensor) -> tf.Tensor:
-        if self.distribution == "uniform":
-            return tf.random.stateless_uniform(shape, seed, -1.0, 1.0, alg="philox")
-        return tf.random.stateless_normal(shape, seed, alg="philox")
+        return _draw(shape, seed, self.distribution)
+
+
+def _draw(shape, seed: tf.Tensor, distribution: str) -> tf.Tensor:
+    if distribution == "uniform":
+        return tf.random.stateless_uniform(shape, seed, -1.0, 1.0, alg="philox")
+    return tf.random.stateless_normal(shape, seed, alg="philox")
+
+
+# A graph, since one op after another a grid's codes would take a second.
+@tf.function(reduce_retracing=True)
+def _codes(seeds: tf.Tensor, width: int, stream: str, distribution: str) -> tf.Tensor:
+    return tf.map_fn(
+        lambda seed: _draw([width], stateless_seed(seed, stream), distribution),
+        seeds,
+        fn_output_signature=tf.TensorSpec([width], tf.float32),
+    )

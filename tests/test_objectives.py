@@ -7,48 +7,125 @@ import math
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow import keras
 
 from sdgan_tf import objectives
 
 LN3 = math.log(3.0)
+# sigmoid(ln 3) = 3/4: softplus(-ln 3) = ln(4/3), softplus(ln 3) = ln 4, softplus(0) = ln 2.
+LOW, HIGH, EVEN = math.log(4 / 3), math.log(4), math.log(2)
 
 
-def test_dcgan_terms_at_a_score_of_ln_3():
-    # sigmoid(ln 3) = 3/4: the tuple is taken for real with probability 3/4.
-    score = tf.constant([LN3])
-    assert objectives.get("dcgan").real(score).numpy() == pytest.approx(-math.log(0.75) / 2)
-    assert objectives.get("dcgan").fake(score).numpy() == pytest.approx(-math.log(0.25) / 2)
-    assert objectives.get("dcgan").generator(score).numpy() == pytest.approx(-math.log(0.75))
+def slopes(loss, *scores):
+    """Return the gradients of `loss(*scores)` in lists of scores, as arrays."""
+    scores = [tf.constant(each, tf.float32) for each in scores]
+    with tf.GradientTape() as tape:
+        tape.watch(scores)
+        total = loss(*scores)
+    found = tape.gradient(total, scores, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+    return [slope.numpy() for slope in found]
+
+
+@pytest.mark.parametrize(
+    ("name", "term", "scores", "costs"),
+    [
+        ("dcgan", "real", [LN3, -LN3, 0], [LOW / 2, HIGH / 2, EVEN / 2]),
+        ("dcgan", "fake", [LN3, -LN3, 0], [HIGH / 2, LOW / 2, EVEN / 2]),
+        ("dcgan", "generator", [LN3, -LN3, 0], [LOW, HIGH, EVEN]),
+        ("lsgan", "real", [2, 1, -1], [0.5, 0, 2]),
+        ("lsgan", "fake", [2, 0, -1], [2, 0, 0.5]),
+        ("lsgan", "generator", [2, 1, -1], [1, 0, 4]),
+        ("wgan", "real", [2, -3], [-2, 3]),
+        ("wgan", "fake", [2, -3], [2, -3]),
+        ("wgan", "generator", [2, -3], [-2, 3]),
+        ("wgan-gp", "real", [2, -3], [-2, 3]),
+        ("wgan-gp", "fake", [2, -3], [2, -3]),
+        ("wgan-gp", "generator", [2, -3], [-2, 3]),
+        ("hinge", "real", [2, 1, 0.25, -3], [0, 0, 0.75, 4]),
+        ("hinge", "fake", [2, -1, -0.25, -3], [3, 0, 0.75, 0]),
+        ("hinge", "generator", [2, -3], [-2, 3]),
+        ("relativistic", "real", [LN3, -LN3, 0], [LOW, HIGH, EVEN]),
+        ("relativistic", "fake", [LN3, -LN3, 0], [0, 0, 0]),
+        ("relativistic", "generator", [LN3, -LN3, 0], [LOW, HIGH, EVEN]),
+    ],
+)
+def test_terms_by_hand(name, term, scores, costs):
+    found = getattr(objectives.get(name), term)(tf.constant(scores, tf.float32))
+    np.testing.assert_allclose(found, costs, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "discriminator", "negative", "generator"),
+    [
+        # Means of the costs of real [0, 2] and fake [1, -1] tuples, negatives [3, 0].
+        ("lsgan", 0.5 + 0.5, 2.25, 2.0),
+        ("wgan", -1.0 + 0.0, 1.5, 0.0),
+        ("wgan-gp", -1.0 + 0.0, 1.5, 0.0),
+        ("hinge", 0.5 + 1.0, 2.5, 0.0),
+    ],
+)
+def test_losses_are_means_over_the_batch(name, discriminator, negative, generator):
+    objective = objectives.get(name)
+    real, fake = tf.constant([0.0, 2.0]), tf.constant([1.0, -1.0])
+    assert float(objective.discriminator_loss(real, fake)) == pytest.approx(discriminator)
+    found = objective.negative_loss(real, tf.constant([3.0, 0.0]))
+    assert float(found) == pytest.approx(negative)
+    assert float(objective.generator_loss(fake)) == pytest.approx(generator)
+    assert float(objective.generator_loss(fake, real)) == pytest.approx(generator), "not paired"
 
 
 def test_dcgan_losses_are_means_over_the_batch():
-    undecided = tf.zeros([4])
-    assert objectives.get("dcgan").discriminator_loss(undecided, undecided).numpy() == pytest.approx(
-        math.log(2)
-    )
-    mixed = tf.constant([0.0, LN3])
-    expected = (math.log(2) + math.log(4)) / 4
-    assert objectives.get("dcgan").discriminator_loss(tf.fill([7], 99.0), mixed).numpy() == pytest.approx(
-        expected
-    )
-    expected = (math.log(2) + math.log(4 / 3)) / 2
-    assert objectives.get("dcgan").generator_loss(mixed).numpy() == pytest.approx(expected)
+    objective = objectives.get("dcgan")
+    undecided, mixed = tf.zeros([4]), tf.constant([0.0, LN3])
+    assert float(objective.discriminator_loss(undecided, undecided)) == pytest.approx(EVEN)
+    loss = objective.discriminator_loss(tf.fill([7], 99.0), mixed)
+    assert float(loss) == pytest.approx((EVEN + HIGH) / 4)
+    assert float(objective.negative_loss(undecided, mixed)) == pytest.approx((EVEN + HIGH) / 4)
+    assert float(objective.generator_loss(mixed)) == pytest.approx((EVEN + LOW) / 2)
 
 
-def test_dcgan_generator_does_not_saturate():
+def test_relativistic_losses_are_of_differences_in_the_order_of_the_batch():
+    objective = objectives.get("relativistic")
+    real, fake = tf.constant([5.0 + LN3, 1.0]), tf.constant([5.0, 1.0 + LN3])
+    # Real minus fake: ln 3 and -ln 3. Pairing them the other way round costs another sum.
+    assert float(objective.discriminator_loss(real, fake)) == pytest.approx((LOW + HIGH) / 2)
+    assert float(objective.discriminator_loss(real, fake[::-1])) != pytest.approx((LOW + HIGH) / 2)
+    assert float(objective.negative_loss(real, real - LN3)) == pytest.approx(LOW)
+    # Fake minus real: what the generator raises.
+    assert float(objective.generator_loss(real - LN3, real)) == pytest.approx(HIGH)
+    assert float(objective.generator_loss(real + LN3, real)) == pytest.approx(LOW)
+    # Only differences count.
+    found = objective.discriminator_loss(real + 100, fake + 100)
+    assert float(found) == pytest.approx((LOW + HIGH) / 2, rel=1e-3)
+
+
+def test_only_the_relativistic_objective_pairs():
+    pairing = {name for name, objective in objectives.OBJECTIVES.items() if objective.pairing}
+    assert pairing == {"relativistic"}
+
+
+@pytest.mark.parametrize("name", ["dcgan", "relativistic"])
+def test_the_generators_loss_does_not_saturate(name):
     # Where D is sure of the fake, the slope is still almost 1; a saturating loss has slope 0 there.
-    score = tf.constant([-20.0])
-    with tf.GradientTape() as tape:
-        tape.watch(score)
-        loss = objectives.get("dcgan").generator_loss(score)
-    assert tape.gradient(loss, score).numpy() == pytest.approx(-1, abs=1e-6)
+    found = slopes(objectives.get(name).generator_loss, [-20.0], [0.0])[0]
+    assert found == pytest.approx(-1, abs=1e-6)
+
+
+def test_hinge_leaves_alone_what_is_beyond_the_margin():
+    real, fake = slopes(objectives.get("hinge").discriminator_loss, [2.0, 0.5], [-2.0, -0.5])
+    assert real.tolist() == [0, -0.5] and fake.tolist() == [0, 0.5]
 
 
 @pytest.mark.parametrize("name", sorted(objectives.OBJECTIVES))
 def test_every_loss_is_a_finite_float32_scalar_under_half_precision(name):
     objective = objectives.get(name)
     scores = tf.constant([-1000.0, 0.0, 1000.0], tf.bfloat16)
-    for loss in (objective.discriminator_loss(scores, scores), objective.generator_loss(scores)):
+    for loss in (
+        objective.discriminator_loss(scores, scores),
+        objective.discriminator_loss(scores, scores[::-1]),
+        objective.negative_loss(scores, scores[::-1]),
+        objective.generator_loss(scores, scores[::-1]),
+    ):
         assert loss.dtype == tf.float32 and loss.shape == []
         assert np.isfinite(loss)
 
@@ -56,16 +133,63 @@ def test_every_loss_is_a_finite_float32_scalar_under_half_precision(name):
 @pytest.mark.parametrize("name", sorted(objectives.OBJECTIVES))
 def test_every_loss_pulls_scores_the_right_way(name):
     objective = objectives.get(name)
-    score = tf.constant([0.1])
-    with tf.GradientTape(persistent=True) as tape:
-        tape.watch(score)
-        real, fake, generator = (term(score) for term in objective)
-    assert tape.gradient(real, score) < 0, "D raises the score of real tuples"
-    assert tape.gradient(fake, score) > 0, "D lowers the score of fake tuples"
-    assert tape.gradient(generator, score) < 0, "G raises the score of fake tuples"
+    first, second = [0.1, -0.2], [0.3, -0.1]
+    real, fake = slopes(objective.discriminator_loss, first, second)
+    assert np.all(real < 0), "D raises the score of real tuples"
+    assert np.all(fake > 0), "D lowers the score of fake tuples"
+    _, negative = slopes(objective.negative_loss, first, second)
+    assert np.all(negative > 0), "D lowers the score of further negatives"
+    fake, _ = slopes(objective.generator_loss, first, second)
+    assert np.all(fake < 0), "G raises the score of fake tuples"
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "options", "customs"),
+    [
+        ("dcgan", "adam", {"learning_rate": 2e-4, "beta_1": 0.5, "beta_2": 0.999}, (1, 0, 0)),
+        ("lsgan", "rmsprop", {"learning_rate": 1e-4, "rho": 0.9, "momentum": 0}, (1, 0, 0)),
+        ("wgan", "rmsprop", {"learning_rate": 5e-5, "rho": 0.9, "momentum": 0}, (5, 0.01, 0)),
+        ("wgan-gp", "adam", {"learning_rate": 1e-4, "beta_1": 0.5, "beta_2": 0.9}, (5, 0, 10)),
+        ("hinge", "adam", {"learning_rate": 2e-4, "beta_1": 0, "beta_2": 0.9}, (1, 0, 0)),
+        ("relativistic", "adam", {"learning_rate": 2e-4, "beta_1": 0, "beta_2": 0.9}, (1, 0, 0)),
+    ],
+)
+def test_customs(name, kind, options, customs):
+    objective = objectives.get(name)
+    optimizer = objective.make_optimizer()
+    assert type(optimizer) is type(keras.optimizers.get(kind))
+    config = optimizer.get_config()
+    assert {key: config[key] for key in options} == pytest.approx(options)
+    assert (objective.critic_steps, objective.clip, objective.penalty) == customs
+    assert objective.make_optimizer() is not optimizer, "two networks cannot share one"
 
 
 def test_unknown_objectives_are_refused_with_the_choice():
     assert objectives.get("dcgan") is objectives.get("dcgan")
     with pytest.raises(ValueError, match=r"one of \[.*'dcgan'.*\]. Received: 'gan'"):
         objectives.get("gan")
+
+
+# --- BEGAN's balance
+
+
+@pytest.mark.parametrize(
+    ("k_t", "loss_real", "loss_fake", "expected"),
+    [
+        (0.25, 0.8, 0.1, 0.25 + 0.1 * (0.5 * 0.8 - 0.1)),
+        (0.25, 0.2, 0.9, 0.25 + 0.1 * (0.5 * 0.2 - 0.9)),
+        (0.01, 0.0, 0.5, 0.0),
+        (0.99, 1.0, 0.1, 1.0),
+    ],
+)
+def test_the_balance_moves_by_the_rate_and_stays_between_0_and_1(
+    k_t, loss_real, loss_fake, expected
+):
+    found = objectives.next_balance(tf.constant(k_t), loss_real, loss_fake, 0.5, 0.1)
+    assert float(found) == pytest.approx(expected)
+
+
+def test_convergence_counts_the_distance_from_balance_on_either_side():
+    assert float(objectives.convergence(0.8, 0.1, 0.5)) == pytest.approx(0.8 + 0.3)
+    assert float(objectives.convergence(0.8, 0.7, 0.5)) == pytest.approx(0.8 + 0.3)
+    assert float(objectives.convergence(0.8, 0.4, 0.5)) == pytest.approx(0.8)

@@ -35,7 +35,7 @@ def define(values: flags.FlagValues = flags.FLAGS) -> None:
         "drawn_observations", 16, "How many pictures to draw of each of these people.", 1, **at
     )
     flags.DEFINE_integer(
-        "data_seed", 0, "Which people to draw, and which tuples in which order.", 0, **at
+        "data_seed", 0, "Which people to draw when there is no --data_dir.", 0, **at
     )
     flags.DEFINE_float(
         "validation_fraction", 0.1, "The share of identities kept for validation.", 0, 1, **at

@@ -35,7 +35,7 @@ def main(arguments: Sequence[str]) -> int:
         path = path.parent / str(FLAGS.version)
     wanted = int(FLAGS.checkpoint) if FLAGS.checkpoint.isdigit() else FLAGS.checkpoint
     model = training.load_run(FLAGS.run_dir, wanted)
-    print(f"Exported step {int(model.step):,} to {serving.export(model, path)}")
+    print(f"Exported step {model.completed_steps:,} to {serving.export(model, path)}")
     return 0
 
 

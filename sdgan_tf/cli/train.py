@@ -28,25 +28,26 @@ def main(arguments: Sequence[str]) -> int:
     if arguments:
         raise ValueError(f"Flags have the form --name=value. Received: {' '.join(arguments)}")
     schedule = run_flags.schedule()
-    parts = data_flags.split(data_flags.load(k=FLAGS.k))
+    parts = data_flags.split(data_flags.load(k=model_flags.k()))
     for name, part in zip(parts._fields, parts):
         print(f"{name.capitalize()}: {part.summary()}")
     with _scope():
         model = model_flags.build()
     print(", ".join(f"{name}: {size:,} parameters" for name, size in model.parameters().items()))
     if FLAGS.dry_run:
-        print(resolved_flags(), end="")
+        print(resolved_flags(model), end="")
         return 0
     return _train(model, parts.train, schedule)
 
 
 def _train(model: AdversarialModel, data, schedule: training.Schedule) -> int:
     run = training.RunDirectory(FLAGS.run_dir)
+    notes = {"flags.cfg": resolved_flags(model)}
     try:
-        picture = training.train(model, data, FLAGS.run_dir, schedule, {"flags.cfg": resolved_flags()})
+        picture = training.train(model, data, FLAGS.run_dir, schedule, notes)
     except training.Interrupted as interruption:
         print(
-            f"Stopped by {interruption} at step {int(model.step):,}, and saved. "
+            f"Stopped by {interruption} at step {model.completed_steps:,}, and saved. "
             "The same command again goes on from there."
         )
         return 128 + interruption.number
@@ -68,13 +69,15 @@ def _scope():
     return strategy.scope()
 
 
-def resolved_flags() -> str:
+def resolved_flags(model: AdversarialModel) -> str:
     """All flags of the command with their values, as a flag file that gives the same run."""
     lines = []
     for group in GROUPS:
         lines.append(f"# {group.__doc__.strip().splitlines()[0]}")
-        found = FLAGS.flags_by_module_dict().get(group.__name__, [])
-        lines += [flag.serialize() or f"--{flag.name}=" for flag in found if flag.name != "dry_run"]
+        for flag in FLAGS.flags_by_module_dict().get(group.__name__, []):
+            value = getattr(model, flag.name, None) if flag.value is None else flag.value
+            if value is not None and flag.name != "dry_run":
+                lines.append(f"--{flag.name}={value}")
     return "\n".join(lines) + "\n"
 
 

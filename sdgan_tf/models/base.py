@@ -337,7 +337,13 @@ def _leaves(network: keras.Model, path: str) -> Iterator[tuple[str, keras.layers
 def _seed_weights(network: keras.Model, part: str, seed: int) -> None:
     """Draws the kernels anew, as a pure function of the seed and of where they are."""
     for path, layer in _leaves(network, part):
-        layer = getattr(layer, "layer", layer)  # what a wrapper of TensorFlow Addons holds
+        if hasattr(layer, "layer"):
+            # A wrapper of TensorFlow Addons: draws its singular vector too, from the global generator.
+            start = keras.initializers.TruncatedNormal(
+                stddev=0.02, seed=_number(f"{seed}/{path}/u")
+            )
+            layer.u.assign(start(layer.u.shape, "float32"))
+            layer = layer.layer
         if hasattr(layer, "kernel_initializer"):
             settings = {**layer.kernel_initializer.get_config(), "seed": _number(f"{seed}/{path}")}
             initializer = type(layer.kernel_initializer).from_config(settings)

@@ -160,14 +160,14 @@ class SDGAN(AdversarialModel):
             Running means of the losses and of the mean scores of real and fake tuples, float32 scalars.
         """
         real = self._prepare(images)
-        self.discriminator.update_spectral_norms()
-        logs = self._update_discriminator(real)
         every = self.critic_steps or self._objective.critic_steps
         if every > 1 and tf.distribute.get_strategy().num_replicas_in_sync > 1:
             raise ValueError(
                 "Replicas cannot meet in a generator's update that is left out at some steps: train on "
                 f"one device, or with critic_steps=1. Received: {every} critic steps"
             )
+        self.discriminator.update_spectral_norms()
+        logs = self._update_discriminator(real)
         if every == 1:
             logs["g_loss"] = self._update_generator(real)
         else:
@@ -175,7 +175,8 @@ class SDGAN(AdversarialModel):
             logs["g_loss"] = tf.cond(
                 turn,
                 lambda: self._update_generator(real),
-                lambda: self._objective.generator_loss(logs["d_fake"]),
+                # Of the mean scores: about what the update would have found, at no cost.
+                lambda: self._objective.generator_loss(logs["d_fake"], logs["d_real"]),
             )
         return self._end_step(logs)
 
@@ -277,6 +278,7 @@ class SDGAN(AdversarialModel):
             *self.discriminator.joint,
             self.discriminator.finish,
         ):
+            layer = getattr(layer, "layer", layer)  # what a wrapper of TensorFlow Addons holds
             # Not batch norm's scale, as the released code does: clipped, it would shrink every map to .01.
             for variable in (layer.kernel, layer.bias):
                 value = tf.convert_to_tensor(variable)

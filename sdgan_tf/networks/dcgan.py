@@ -154,6 +154,11 @@ class SiameseDCGANDiscriminator(keras.Model):
             layers = [Conv(width, 3, **self._options) for _ in range(self.join_layers)]
         else:
             stacked = SMALLEST_MAP**2 * width * (self.k if self.towers == "siamese" else 1)
+            if stacked < 2**self.join_layers:
+                raise ValueError(
+                    f"Each dense layer halves the {stacked} features of the joined towers, and "
+                    f"nothing is left after the last. Received: join_layers={self.join_layers}"
+                )
             layers = [
                 Linear(stacked // 2**power, **self._options)
                 for power in range(1, self.join_layers + 1)

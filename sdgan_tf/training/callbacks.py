@@ -29,10 +29,10 @@ class EverySteps(keras.callbacks.Callback):
         self.every = every
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        self._last = int(self.model.step)
+        self._last = self.model.completed_steps
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        step = int(self.model.step)
+        step = self.model.completed_steps
         if self.every and step // self.every > self._last // self.every:
             self.run(step, logs or {})
         self._last = step
@@ -184,7 +184,7 @@ class StopOnBadLoss(keras.callbacks.Callback):
         bad = [name for name, value in (logs or {}).items() if not math.isfinite(float(value))]
         if bad:
             raise BadLoss(
-                f"{', '.join(bad)} became NaN or infinite at step {int(self.model.step)}. "
+                f"{', '.join(bad)} became NaN or infinite at step {self.model.completed_steps}. "
                 f"{self.checkpoints.remaining()}"
             )
 

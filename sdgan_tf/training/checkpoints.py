@@ -66,14 +66,14 @@ class Checkpoints:
         broken = [name for name, array in arrays.items() if not np.all(np.isfinite(array))]
         if broken:
             raise CheckpointError(
-                f"Step {int(model.step)} has weights that are not finite ({broken[0]} and {len(broken) - 1} more): "
+                f"Step {model.completed_steps} has weights that are not finite ({broken[0]} and {len(broken) - 1} more): "
                 f"not saved. {self.remaining()}"
             )
-        path = self.path(int(model.step))
+        path = self.path(model.completed_steps)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             # The score first: killed between the two, a run comes by here again, with the same score.
-            self._note_score(int(model.step), score)
+            self._note_score(model.completed_steps, score)
             with atomic_file(path) as file:
                 np.savez(file, **arrays)
         except OSError as error:

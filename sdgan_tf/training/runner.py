@@ -105,8 +105,8 @@ def train(
             (run.path / name).write_text(text)
         checkpoints = Checkpoints(run.checkpoints, schedule.keep, schedule.best_mode)
         if checkpoints.load_newest(model) is not None:
-            print(f"Continuing {run.path} at step {int(model.step):,}.")
-        start = int(model.step)
+            print(f"Continuing {run.path} at step {model.completed_steps:,}.")
+        start = model.completed_steps
         run.forget_after(start)
         if start:
             tuples = data.tuples(model.k, schedule.batch_size, model.seed, start_step=start)
@@ -116,7 +116,7 @@ def train(
         grid.set_model(model)
         if start < schedule.steps:
             _fit(model, tuples, run, checkpoints, grid, schedule)
-        return grid.write(int(model.step))
+        return grid.write(model.completed_steps)
     finally:
         run.close()
 
@@ -130,7 +130,7 @@ def _fit(model, tuples, run, checkpoints, grid, schedule: Schedule) -> None:
         # One epoch is the whole run: an epoch's end would reset the running means of the log.
         model.fit(
             tuples,
-            steps_per_epoch=schedule.steps - int(model.step),
+            steps_per_epoch=schedule.steps - model.completed_steps,
             epochs=1,
             verbose=0,
             shuffle=False,
