@@ -8,8 +8,8 @@ import setuptools
 ROOT = pathlib.Path(__file__).parent
 VERSION = re.search(r'"(.+)"', (ROOT / "sdgan_tf/version.py").read_text().split("=")[1]).group(1)
 
-# Two stacks: the current one (TensorFlow 2.21 with Keras 3) and the last that TensorFlow Addons knew
-# (2.15.1 with Keras 2.15). What lies between is not tested, and so is left out.
+# Two stacks: the current one (TensorFlow 2.21 with Keras 3) and the last that TensorFlow Addons
+# knew (2.15.1 with Keras 2.15). What lies between is not tested, and so is left out.
 BETWEEN = ",".join(f"!=2.{minor}.*" for minor in range(16, 21))
 
 setuptools.setup(

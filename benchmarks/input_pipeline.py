@@ -2,8 +2,8 @@
 
   python benchmarks/input_pipeline.py [--batches=10000] [--json=FILE]
 
-Measures batches a second from memory and from TFRecord shards (drawn people, 64x64, 16 tuples of 2), the train step in
-the same run, and how much the process grows over all batches.
+Measures batches a second from memory and from TFRecord shards (drawn people, 64x64, 16 tuples of
+2), the train step in the same run, and how much the process grows over all batches.
 """
 
 from __future__ import annotations

@@ -2,8 +2,9 @@
 
   python benchmarks/train_step.py [--precision=float32,mixed_bfloat16] [--json=FILE]
 
-Times the step of the paper's SD-DCGAN (dim 64, 64x64, 16 tuples, k = 2) against a large matrix product in the same
-precision, in turns within one run, since machines are shared and noisy. Operations are counted from the layers' shapes.
+Times the step of the paper's SD-DCGAN (dim 64, 64x64, 16 tuples, k = 2) against a large matrix
+product in the same precision, in turns within one run, since machines are shared and noisy.
+Operations are counted from the layers' shapes.
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ MATRIX = 2048
 
 
 def layer_operations(network: keras.Model, size: int) -> list[float]:
-    """Floating-point operations of one picture (or tuple, behind the towers) through each layer, forward."""
+    """Floating-point operations of one picture (or tuple, behind the towers) through each layer,
+    forward.
+    """
     counts = []
     for layer in network.layers:
         if not hasattr(layer, "kernel"):
@@ -52,14 +55,15 @@ def layer_operations(network: keras.Model, size: int) -> list[float]:
 def step_operations(model: sd.SDGAN, tuples: int) -> float:
     """Floating-point operations of one train step: products only, which are all that counts here.
 
-    The discriminator's update runs G forward, and D forward and backward on real and fake tuples; the generator's
-    runs G and D forward, D backward to the pictures only, G backward.
+    The discriminator's update runs G forward, and D forward and backward on real and fake tuples;
+    the generator's runs G and D forward, D backward to the pictures only, G backward.
     """
     generator = np.array(layer_operations(model.generator, 4)) * tuples * model.k
     towers = len(model.discriminator.tower)
     discriminator = np.array(layer_operations(model.discriminator, model.image_size)) * tuples
     discriminator[:towers] *= model.k
-    # Backward costs one forward for the weights and one for the inputs, which the first layer spares.
+    # Backward costs one forward for the weights and one for the inputs, which the first layer
+    # spares.
     d_update = generator.sum() + 2 * (3 * discriminator.sum() - discriminator[0])
     g_update = 3 * generator.sum() - generator[0] + 2 * discriminator.sum()
     return float(d_update + g_update)
@@ -114,8 +118,12 @@ def measure(precision: str, rounds: int) -> dict[str, float]:
 
 def main(_) -> None:
     results = {precision: measure(precision, FLAGS.rounds) for precision in FLAGS.precision}
-    print(f"TensorFlow {tf.__version__}, Keras {keras_compat.KERAS_VERSION}, {'small maps as matrix products' if suits(4, 2) else 'stock convolutions'}")
-    print(f"{'precision':<16}{'s/step':>8}{'GFLOP':>8}{'GFLOP/s':>9}{'matmul':>8}{'fraction':>10}{'quartiles':>14}{'Adam':>7}")
+    print(
+        f"TensorFlow {tf.__version__}, Keras {keras_compat.KERAS_VERSION}, {'small maps as matrix products' if suits(4, 2) else 'stock convolutions'}"
+    )
+    print(
+        f"{'precision':<16}{'s/step':>8}{'GFLOP':>8}{'GFLOP/s':>9}{'matmul':>8}{'fraction':>10}{'quartiles':>14}{'Adam':>7}"
+    )
     for precision, row in results.items():
         low, high = row["fraction_quartiles"]
         print(

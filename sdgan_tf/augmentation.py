@@ -1,4 +1,6 @@
-"""DiffAugment for tuples (arXiv 2006.10738): differentiable, applied to real and fake alike, each picture on its own."""
+"""DiffAugment for tuples (arXiv 2006.10738): differentiable, applied to real and fake alike, each
+picture on its own.
+"""
 
 from __future__ import annotations
 
@@ -72,7 +74,9 @@ def cutout(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
 
 
 def color(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Changes brightness by up to .25 of the range, saturation up to twofold and contrast by up to half."""
+    """Changes brightness by up to .25 of the range, saturation up to twofold and contrast by up to
+    half.
+    """
     images = images + (_uniform(images, seed, "brightness") - 0.5)
     grey = tf.reduce_mean(images, axis=-1, keepdims=True)
     images = grey + (images - grey) * 2.0 * _uniform(images, seed, "saturation")

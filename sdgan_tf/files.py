@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-
 # What a process that was killed while it wrote leaves behind, as a pattern for `glob`.
 FRAGMENTS = ".*.part"
 
@@ -33,7 +32,8 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
 
 @contextlib.contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """A folder to fill, which takes the name `path` only once it is complete; `path` must not exist.
+    """A folder to fill, which takes the name `path` only once it is complete; `path` must not
+    exist.
 
     Raises:
         FileExistsError: there is something at `path` already.

@@ -1,6 +1,8 @@
-"""The one place that knows which Keras is installed: Keras 3 (current stack) or Keras 2.15 (addons stack).
+"""The one place that knows which Keras is installed: Keras 3 (current stack) or Keras 2.15 (addons
+stack).
 
-Everything else uses `from tensorflow import keras` and calls the functions below where the two differ.
+Everything else uses `from tensorflow import keras` and calls the functions below where the two
+differ.
 """
 
 from __future__ import annotations
@@ -73,9 +75,7 @@ def add_weight(
 
 def add_counter(layer: keras.layers.Layer, name: str) -> Any:
     """A saved int64 scalar that starts at 0 and is the same on every replica."""
-    first = (
-        "only_first_replica" if KERAS_3 else tf.VariableAggregation.ONLY_FIRST_REPLICA
-    )
+    first = "only_first_replica" if KERAS_3 else tf.VariableAggregation.ONLY_FIRST_REPLICA
     return layer.add_weight(
         name=name, shape=(), initializer="zeros", dtype="int64", trainable=False, aggregation=first
     )
@@ -108,8 +108,7 @@ def gradients(
     if scale is not None:
         with tape:
             loss = scale(loss)
-    found = tape.gradient(loss, values, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-    return found
+    return tape.gradient(loss, values, unconnected_gradients=tf.UnconnectedGradients.ZERO)
 
 
 def tensor_of(variable: Any) -> tf.Variable:
@@ -125,11 +124,6 @@ def apply_gradients(optimizer: Any, found: Sequence[tf.Tensor], variables: Seque
     if hasattr(optimizer, "get_unscaled_gradients"):
         found = optimizer.get_unscaled_gradients(found)
     optimizer.apply_gradients(zip(found, variables))
-
-
-def build_optimizer(optimizer: Any, variables: Sequence[Any]) -> None:
-    """Creates the optimizer's moments now, inside the current strategy's scope."""
-    optimizer.build(variables)
 
 
 def optimizer_variables(optimizer: Any) -> list[Any]:

@@ -1,4 +1,6 @@
-"""Adversarial losses: pure functions of scores, each term elementwise, so that expectations can be worked out by hand."""
+"""Adversarial losses: pure functions of scores, each term elementwise, so that expectations can be
+worked out by hand.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,8 @@ class Objective(NamedTuple):
         real: the discriminator's cost of a real tuple's score.
         fake: the discriminator's cost of a fake tuple's score.
         generator: the generator's cost of a fake tuple's score.
-        pairing: whether costs are of the difference to a score of the other class, in the order of the batch.
+        pairing: whether costs are of the difference to a score of the other class, in the order of
+            the batch.
         optimizer: the customary one: (`"adam"` or `"rmsprop"`, rate, beta_1, beta_2).
         critic_steps: customary updates of the discriminator for one of the generator.
         clip: bound of the discriminator's weights, 0 for none.
@@ -41,7 +44,9 @@ class Objective(NamedTuple):
         return _mean(self.real, real) + _mean(self.fake, fake)
 
     def negative_loss(self, real: tf.Tensor, negative: tf.Tensor) -> tf.Tensor:
-        """What further negatives cost the discriminator: scores, float [n] each, to a float32 scalar."""
+        """What further negatives cost the discriminator: scores, float [n] each, to a float32
+        scalar.
+        """
         if self.pairing:
             return _mean(self.real, real - negative)
         return _mean(self.fake, negative)
@@ -54,7 +59,9 @@ class Objective(NamedTuple):
         return keras.optimizers.Adam(rate, beta_1=beta_1, beta_2=beta_2)
 
     def generator_loss(self, fake: tf.Tensor, real: tf.Tensor | None = None) -> tf.Tensor:
-        """Scores of fake tuples (and of real ones where the objective pairs them), float [n], to a float32 scalar."""
+        """Scores of fake tuples (and of real ones where the objective pairs them), float [n], to a
+        float32 scalar.
+        """
         return _mean(self.generator, fake - real if self.pairing else fake)
 
 
@@ -120,10 +127,14 @@ def get(name: str) -> Objective:
 
 
 def next_balance(k_t, loss_real, loss_fake, gamma: float, rate: float) -> tf.Tensor:
-    """BEGAN's proportional control: `k_t + rate * (gamma L(x) - L(G(z)))`, kept in [0, 1] (arXiv 1703.10717, eq. 3)."""
+    """BEGAN's proportional control: `k_t + rate * (gamma L(x) - L(G(z)))`, kept in [0, 1] (arXiv
+    1703.10717, eq. 3).
+    """
     return tf.clip_by_value(k_t + rate * (gamma * loss_real - loss_fake), 0.0, 1.0)
 
 
 def convergence(loss_real, loss_fake, gamma: float) -> tf.Tensor:
-    """BEGAN's measure of progress, lower is better: `L(x) + |gamma L(x) - L(G(z))|` (arXiv 1703.10717, section 3.4.1)."""
+    """BEGAN's measure of progress, lower is better: `L(x) + |gamma L(x) - L(G(z))|` (arXiv
+    1703.10717, section 3.4.1).
+    """
     return loss_real + tf.abs(gamma * loss_real - loss_fake)

@@ -6,7 +6,9 @@ import tensorflow as tf
 
 
 def to_float(images: tf.Tensor) -> tf.Tensor:
-    """uint8 0 to 255 to float32 in [-1, 1], by `/ 127.5 - 1`; floats are taken to be in [-1, 1] already."""
+    """uint8 0 to 255 to float32 in [-1, 1], by `/ 127.5 - 1`; floats are taken to be in [-1, 1]
+    already.
+    """
     if images.dtype == tf.uint8:
         return tf.cast(images, tf.float32) / 127.5 - 1.0
     if images.dtype.is_floating:

@@ -1,7 +1,8 @@
 """Where all randomness starts: seeds that are pure functions of what they are for.
 
-Everything random is a pure function of (seed, stream, step, replica). No generator has a state, so a run may be restarted
-at any step and goes on with the same numbers, and no two replicas ever share theirs.
+Everything random is a pure function of (seed, stream, step, replica). No generator has a state, so
+a run may be restarted at any step and goes on with the same numbers, and no two replicas ever share
+theirs.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ def stateless_seed(
 ) -> tf.Tensor:
     """The seed of one random event.
 
-    Pass the result, with `alg="philox"`, to the ops of `tf.random.stateless_*`: Philox gives the same bits on every
-    processor and in every version of TensorFlow.
+    Pass the result, with `alg="philox"`, to the ops of `tf.random.stateless_*`: Philox gives the
+    same bits on every processor and in every version of TensorFlow.
 
     Args:
-        seed: the user's seed, an integer; or an int64 [2] seed made by this function, to derive others from it.
+        seed: the user's seed, an integer; or an int64 [2] seed made by this function, to derive
+            others from it.
         stream: what the numbers are for, such as `"tuples"`. Streams are independent.
         step: the number of the step.
         replica: the number of the replica.

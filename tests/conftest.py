@@ -9,8 +9,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 import pytest
 
-# The battery's assertions explain themselves as those in test files do.
-pytest.register_assert_rewrite("model_case")
+# The batteries' assertions explain themselves as those in test files do.
+pytest.register_assert_rewrite("model_case", "network_case")
 
 
 @pytest.fixture

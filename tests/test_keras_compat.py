@@ -119,7 +119,7 @@ def test_overflowing_gradients_are_skipped_under_loss_scaling(variables):
 
 def test_the_state_of_an_optimizer_is_whole(variables):
     optimizer = keras.optimizers.Adam(0.01)
-    keras_compat.build_optimizer(optimizer, variables)
+    optimizer.build(variables)
     before = [np.array(tf.convert_to_tensor(v).numpy()) for v in state_of(optimizer)]
     # Iterations and rate, then two moments for each variable.
     assert len(before) == 2 + 2 * 2
@@ -134,7 +134,7 @@ def test_the_state_of_an_optimizer_is_whole(variables):
 
 def test_the_state_of_an_optimizer_holds_its_rate_and_loss_scale(variables):
     optimizer = keras_compat.with_loss_scaling(keras.optimizers.Adam(0.125))
-    keras_compat.build_optimizer(optimizer, variables)
+    optimizer.build(variables)
     values = [float(tf.convert_to_tensor(v)) for v in state_of(optimizer) if not len(v.shape)]
     assert 0.125 in values and 32768.0 in values
 

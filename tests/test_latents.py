@@ -95,7 +95,6 @@ def test_size_is_the_width_of_the_joined_code():
     [
         ({"d_i": 0, "d_o": 0}, "Received: d_i=0"),
         ({"d_i": -1}, "Received: d_i=-1"),
-        ({"d_o": 0}, "d_o=0"),
         ({"distribution": "gauss"}, "Received: 'gauss'"),
     ],
 )

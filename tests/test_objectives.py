@@ -133,7 +133,8 @@ def test_every_loss_is_a_finite_float32_scalar_under_half_precision(name):
 @pytest.mark.parametrize("name", sorted(objectives.OBJECTIVES))
 def test_every_loss_pulls_scores_the_right_way(name):
     objective = objectives.get(name)
-    first, second = [0.1, -0.2], [0.3, -0.1]
+    # Between the targets of least squares, 0 and 1.
+    first, second = [0.1, 0.2], [0.3, 0.1]
     real, fake = slopes(objective.discriminator_loss, first, second)
     assert np.all(real < 0), "D raises the score of real tuples"
     assert np.all(fake > 0), "D lowers the score of fake tuples"

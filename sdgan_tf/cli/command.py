@@ -14,7 +14,9 @@ from absl import app, flags, logging
 USER_ERRORS = (ValueError, OSError, RuntimeError, ImportError)
 
 
-def run(main: Callable[[Sequence[str]], int | None], doc: str, groups: Sequence[ModuleType]) -> None:
+def run(
+    main: Callable[[Sequence[str]], int | None], doc: str, groups: Sequence[ModuleType]
+) -> None:
     """Runs `main(arguments)` with the program's flags parsed.
 
     Args:

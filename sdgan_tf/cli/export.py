@@ -22,7 +22,9 @@ def define() -> None:
     """Defines the flags of this command."""
     flags.DEFINE_string("run_dir", None, "The run to export.", required=True)
     flags.DEFINE_string("out", None, "Folder that holds the versions.", required=True)
-    flags.DEFINE_integer("version", None, "The version; the next free one by default.", lower_bound=1)
+    flags.DEFINE_integer(
+        "version", None, "The version; the next free one by default.", lower_bound=1
+    )
     flags.DEFINE_string("checkpoint", "newest", "newest, best or a step.")
 
 

@@ -42,7 +42,7 @@ _integer("d_i", "Width of the identity code z_I (50).")
 _integer("d_o", "Width of the observation code z_O (50).")
 _integer("k", "Pictures in a tuple (2).", 1)
 _choice("codes", DISTRIBUTIONS, "Distribution of the codes (uniform).")
-_float("ema", "Decay of the averaged generator (0: none).", 1.0)
+_float("ema", "Decay of the averaged generator, such as .999 (0: none).")
 
 _choice("objective", sorted(objectives.OBJECTIVES), "sdgan: the adversarial loss (dcgan).")
 _choice("norm", NORMS, "sdgan: normalisation in the discriminator (batch).")

@@ -28,7 +28,9 @@ for _name, _help in (
     ("checkpoint_every", "Steps between checkpoints; 0 for none but the last."),
 ):
     flags.DEFINE_integer(_name, getattr(DEFAULTS, _name), _help, lower_bound=0)
-flags.DEFINE_integer("keep", DEFAULTS.keep, "How many of the newest checkpoints stay.", lower_bound=1)
+flags.DEFINE_integer(
+    "keep", DEFAULTS.keep, "How many of the newest checkpoints stay.", lower_bound=1
+)
 flags.DEFINE_string(
     "best_metric", DEFAULTS.best_metric, "Logged number by which the best checkpoint is kept too."
 )

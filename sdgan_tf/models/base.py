@@ -1,4 +1,6 @@
-"""What every model of the family shares: networks' precision, optimizers, step counter, averaged generator, generation."""
+"""What every model of the family shares: networks' precision, optimizers, step counter, averaged
+generator, generation.
+"""
 
 from __future__ import annotations
 
@@ -22,13 +24,14 @@ PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 class AdversarialModel(keras.Model):
     """Base of the models that learn a generator from matched tuples against a discriminator.
 
-    A subclass makes `self.generator` and `self.discriminator` in its constructor, calls `self._finish()`, and writes
-    `default_optimizers` and `train_step`.
+    A subclass makes `self.generator` and `self.discriminator` in its constructor, calls
+    `self._finish()`, and writes `default_optimizers` and `train_step`.
 
     Attributes:
         generator: codes float [n, d_i + d_o] to pictures float32 [n, h, w, c] in [-1, 1].
         discriminator: judges tuples float [n, k, h, w, c].
-        averaged: the generator whose weights are a running average of `generator`'s, or None where `ema` is 0.
+        averaged: the generator whose weights are a running average of `generator`'s, or None where
+            `ema` is 0.
         latents: the `LatentSpace`.
         step: int64 variable, completed training steps. All randomness is keyed on it.
     """
@@ -88,7 +91,9 @@ class AdversarialModel(keras.Model):
         self._trackers = [keras.metrics.Mean(name=name) for name in self.LOGS]
 
     def _finish(self) -> None:
-        """Creates all variables, so that weights exist before the first step, the averaged generator and optimizers too."""
+        """Creates all variables, so that weights exist before the first step, the averaged
+        generator and optimizers too.
+        """
         self.averaged = None
         for part, network in self._networks().items():
             network.build()
@@ -96,7 +101,8 @@ class AdversarialModel(keras.Model):
         if self.ema:
             self.averaged = self._make_generator()
             self.averaged.build()
-            # Left trainable: freezing it would reorder its variables on Keras 2. No optimizer ever sees them.
+            # Left trainable: freezing it would reorder its variables on Keras 2. No optimizer ever
+            # sees them.
             self.averaged.set_weights(self.generator.get_weights())
         self.step = keras_compat.add_counter(self, "step")
         self.built = True
@@ -109,7 +115,9 @@ class AdversarialModel(keras.Model):
         self.built = True
 
     def call(self, codes: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Codes float [n, d_i + d_o] to pictures float32 [n, h, w, c] in [-1, 1], by the best generator there is."""
+        """Codes float [n, d_i + d_o] to pictures float32 [n, h, w, c] in [-1, 1], by the best
+        generator there is.
+        """
         return self.best_generator(codes, training=training)
 
     @property
@@ -140,7 +148,8 @@ class AdversarialModel(keras.Model):
         Args:
             d_optimizer: of the discriminator; None for the paper's.
             g_optimizer: of the generator; None for the paper's.
-            jit_compile: whether XLA compiles the step. Off by default: on CPU it is several times slower.
+            jit_compile: whether XLA compiles the step. Off by default: on CPU it is several times
+                slower.
             **kwargs: such as `steps_per_execution`, for `keras.Model.compile`.
         """
         super().compile(optimizer=keras_compat.NO_OPTIMIZER, jit_compile=jit_compile, **kwargs)
@@ -153,7 +162,8 @@ class AdversarialModel(keras.Model):
         optimizer = keras.optimizers.get(optimizer)
         if self.precision == "mixed_float16":
             optimizer = keras_compat.with_loss_scaling(optimizer)
-        # Built now, within the strategy's scope: built later, reloading drops the moments and mirrored training fails.
+        # Built now, within the strategy's scope: built later, reloading drops the moments and
+        # mirrored training fails.
         optimizer.build(network.trainable_variables)
         return optimizer
 
@@ -211,7 +221,9 @@ class AdversarialModel(keras.Model):
         return keras_compat.gradients(optimizer, tape, loss, sources)
 
     def _end_step(self, logs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """Moves the averaged generator and the step counter on; returns the running means of `logs`."""
+        """Moves the averaged generator and the step counter on; returns the running means of
+        `logs`.
+        """
         self.step.assign_add(1)
         if self.averaged is not None:
             self._move_average()
@@ -220,7 +232,8 @@ class AdversarialModel(keras.Model):
         return {tracker.name: tracker.result() for tracker in self._trackers}
 
     def _move_average(self) -> None:
-        # The decay grows to its value, or the random start would weigh on the first thousands of steps.
+        # The decay grows to its value, or the random start would weigh on the first thousands of
+        # steps.
         step = tf.cast(tf.convert_to_tensor(self.step), tf.float32)
         rate = 1.0 - tf.minimum(self.ema, (1.0 + step) / (10.0 + step))
         trained = {id(variable) for variable in self.generator.trainable_variables}
@@ -243,7 +256,8 @@ class AdversarialModel(keras.Model):
         Args:
             identities: how many, or the seeds of the identity codes themselves.
             observations: how many, or the seeds of the observation codes.
-            seed: where counted seeds start: the same seed shows the same identities, another one shows others.
+            seed: where counted seeds start: the same seed shows the same identities, another one
+                shows others.
             batch_size: pictures made at a time.
 
         Returns:
@@ -269,7 +283,8 @@ class AdversarialModel(keras.Model):
         return to_uint8(self.best_generator(codes, training=False))
 
     def export(self, path: str | Path) -> Path:
-        """Writes a SavedModel for TF Serving to `path`, a version's folder such as `saved_models/faces/1`.
+        """Writes a SavedModel for TF Serving to `path`, a version's folder such as
+        `saved_models/faces/1`.
 
         See `sdgan_tf.serving.signatures` for what it answers.
         """
@@ -279,7 +294,9 @@ class AdversarialModel(keras.Model):
         return export(self, path)
 
     def state(self) -> dict[str, Any]:
-        """Every variable that a run needs to go on exactly, by a name that does not depend on the process."""
+        """Every variable that a run needs to go on exactly, by a name that does not depend on the
+        process.
+        """
         state = {"step": self.step}
         for part, network in self._networks().items():
             for path, layer in _leaves(network, part):
@@ -325,7 +342,9 @@ def _seeds(asked: int | Sequence[int], seed: int) -> list[int]:
 
 
 def _leaves(network: keras.Model, path: str) -> Iterator[tuple[str, keras.layers.Layer]]:
-    """The layers of a network that hold variables, each with a path that is the same in every process."""
+    """The layers of a network that hold variables, each with a path that is the same in every
+    process.
+    """
     for index, layer in enumerate(network.layers):
         place = f"{path}/{index:02d}_{type(layer).__name__}"
         if isinstance(layer, keras.Model):
@@ -338,7 +357,8 @@ def _seed_weights(network: keras.Model, part: str, seed: int) -> None:
     """Draws the kernels anew, as a pure function of the seed and of where they are."""
     for path, layer in _leaves(network, part):
         if hasattr(layer, "layer"):
-            # A wrapper of TensorFlow Addons: draws its singular vector too, from the global generator.
+            # A wrapper of TensorFlow Addons: draws its singular vector too, from the global
+            # generator.
             start = keras.initializers.TruncatedNormal(
                 stddev=0.02, seed=_number(f"{seed}/{path}/u")
             )

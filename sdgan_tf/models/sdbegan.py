@@ -1,4 +1,6 @@
-"""SD-BEGAN: semantically decomposed codes against a Siamese autoencoder in equilibrium (arXiv 1705.07904, 1703.10717)."""
+"""SD-BEGAN: semantically decomposed codes against a Siamese autoencoder in equilibrium (arXiv
+1705.07904, 1703.10717).
+"""
 
 from __future__ import annotations
 
@@ -14,17 +16,20 @@ from sdgan_tf.networks import BEGANGenerator, SiameseAutoencoder
 from sdgan_tf.objectives import convergence, next_balance
 from sdgan_tf.schedules import HalvingRate
 
-# Below what float32 resolves beside 1, so that it stands for k_t = 0 without changing the discriminator's update.
+# Below what float32 resolves beside 1, so that it stands for k_t = 0 without changing the
+# discriminator's update.
 LEAST_BALANCE = 1e-9
 
 
 @register
 class SDBEGAN(AdversarialModel):
-    """SD-BEGAN: the discriminator rebuilds tuples, and real ones should come out better than fake ones.
+    """SD-BEGAN: the discriminator rebuilds tuples, and real ones should come out better than fake
+    ones.
 
-    With `L(v)` the mean absolute error of rebuilding `v`, the discriminator minimises `L(x) - k_t L(G(z))` and the generator
-    `L(G(z))`; `k_t` moves so that `L(G(z))` stays near `gamma * L(x)`. Both are updated from one forward pass
-    over one fake and one real batch, as in the released code. The defaults are the paper's.
+    With `L(v)` the mean absolute error of rebuilding `v`, the discriminator minimises `L(x) - k_t
+    L(G(z))` and the generator `L(G(z))`; `k_t` moves so that `L(G(z))` stays near `gamma * L(x)`.
+    Both are updated from one forward pass over one fake and one real batch, as in the released
+    code. The defaults are the paper's.
 
     Args:
         image_size: edge of the pictures in pixels, a power of two from 16.
@@ -37,7 +42,8 @@ class SDBEGAN(AdversarialModel):
         gamma: wanted ratio of the two errors, diversity against quality (paper: .5).
         rate_k: how fast `k_t` moves (paper: .001).
         ema: later addition: decay of the averaged generator, 0 for none.
-        precision: `"float32"`, `"mixed_bfloat16"` or `"mixed_float16"`; losses, pictures and `k_t` are float32 always.
+        precision: `"float32"`, `"mixed_bfloat16"` or `"mixed_float16"`; losses, pictures and `k_t`
+            are float32 always.
         seed: of the codes.
 
     Example:
@@ -90,7 +96,9 @@ class SDBEGAN(AdversarialModel):
         )
 
     def default_optimizers(self) -> tuple[Any, Any]:
-        """Adam with beta_1 .9 for both, its rate 8e-5 halved every 100,000 steps down to 2e-5: as the released code runs."""
+        """Adam with beta_1 .9 for both, its rate 8e-5 halved every 100,000 steps down to 2e-5: as
+        the released code runs.
+        """
         return keras.optimizers.Adam(HalvingRate()), keras.optimizers.Adam(HalvingRate())
 
     def state(self) -> dict[str, Any]:
@@ -103,8 +111,8 @@ class SDBEGAN(AdversarialModel):
             images: uint8 [b, k, h, w, c] from 0 to 255, or float in [-1, 1]: real tuples.
 
         Returns:
-            Running means, float32 scalars: both reconstruction errors, `k_t`, the balance `gamma L(x) - L(G(z))` and the
-            convergence measure `L(x) + |balance|`.
+            Running means, float32 scalars: both reconstruction errors, `k_t`, the balance `gamma
+            L(x) - L(G(z))` and the convergence measure `L(x) + |balance|`.
         """
         real = self._prepare(images)
         k_t = tf.maximum(tf.convert_to_tensor(self.k_t), LEAST_BALANCE)
@@ -137,8 +145,8 @@ class SDBEGAN(AdversarialModel):
     def _update(self, tape: tf.GradientTape, loss, loss_fake, fake: tf.Tensor, k_t) -> None:
         """Applies both gradients, which one backward pass through the discriminator serves.
 
-        Pictures do not meet in the discriminator, so its loss reaches the fake ones through `-k_t L(G(z))` alone: their
-        gradient of it, divided by `-k_t`, is that of the generator's loss.
+        Pictures do not meet in the discriminator, so its loss reaches the fake ones through `-k_t
+        L(G(z))` alone: their gradient of it, divided by `-k_t`, is that of the generator's loss.
         """
         if self.precision == "mixed_float16":
             # Gradients times a small k_t would underflow: two passes.
@@ -154,11 +162,14 @@ class SDBEGAN(AdversarialModel):
         self._apply(self.g_optimizer, g_found, self.generator)
 
     def reconstruct(self, images: tf.Tensor) -> tf.Tensor:
-        """What the autoencoder makes of tuples: uint8 or float [n, k, h, w, c] to float32 of the same shape."""
+        """What the autoencoder makes of tuples: uint8 or float [n, k, h, w, c] to float32 of the
+        same shape.
+        """
         return self.discriminator(self._prepare(tf.convert_to_tensor(images)), training=False)
 
     def score(self, images: tf.Tensor) -> tf.Tensor:
-        """How much each tuple looks like a real matched one: minus the error of rebuilding it, float32 [n].
+        """How much each tuple looks like a real matched one: minus the error of rebuilding it,
+        float32 [n].
 
         Args:
             images: uint8 [n, k, h, w, c], or float in [-1, 1].

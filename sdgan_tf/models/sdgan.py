@@ -1,4 +1,6 @@
-"""SD-GAN: Semantically Decomposing the Latent Spaces of GANs, with DCGAN networks (arXiv 1705.07904, algorithm 1)."""
+"""SD-GAN: Semantically Decomposing the Latent Spaces of GANs, with DCGAN networks (arXiv
+1705.07904, algorithm 1).
+"""
 
 from __future__ import annotations
 
@@ -18,9 +20,9 @@ from sdgan_tf.networks import DCGANGenerator, SiameseDCGANDiscriminator
 class SDGAN(AdversarialModel):
     """SD-DCGAN: a generator of `[z_I; z_O]` against a Siamese discriminator of k-tuples.
 
-    A step draws real tuples (k different pictures of one identity) and fake ones (k codes that share `z_I`), updates the
-    discriminator, draws new codes and updates the generator. The defaults are the paper's SD-DCGAN; what
-    stands under "later additions" is off in them.
+    A step draws real tuples (k different pictures of one identity) and fake ones (k codes that
+    share `z_I`), updates the discriminator, draws new codes and updates the generator. The defaults
+    are the paper's SD-DCGAN; what stands under "later additions" is off in them.
 
     Args:
         image_size: edge of the pictures in pixels, a power of two from 8.
@@ -30,22 +32,28 @@ class SDGAN(AdversarialModel):
         d_o: width of the observation code.
         k: pictures in a tuple (paper: 2, and 4).
         codes: `"uniform"` on [-1, 1] (paper) or `"normal"`.
-        objective: the adversarial loss: `"dcgan"` (paper), `"lsgan"`, `"wgan"`, `"wgan-gp"`, `"hinge"` or
-            `"relativistic"`, each with its customary optimizers and critic steps.
-        norm: of the discriminator: `"batch"` (paper), `"none"`, `"spectral"` or `"spectral-addons"`.
+        objective: the adversarial loss: `"dcgan"` (paper), `"lsgan"`, `"wgan"`, `"wgan-gp"`,
+            `"hinge"` or `"relativistic"`, each with its customary optimizers and critic steps.
+        norm: of the discriminator: `"batch"` (paper), `"none"`, `"spectral"` or
+            `"spectral-addons"`.
         towers: of the discriminator: `"siamese"` (paper) or `"stacked"` (its SC variant).
         join: of the towers: `"conv"` (paper) or `"dense"`.
         join_layers: how many joint layers (paper: 1).
-        critic_steps: updates of the discriminator for one of the generator; 0 for the objective's custom.
-        mixed: later addition: weight of real tuples of mixed identities as further fakes (0 for none). The paper has no
-            such class; with few identities it is what makes the discriminator look at identity.
-        r1: later addition: weight of the gradient penalty on real tuples (arXiv 1801.04406), 0 for none.
+        critic_steps: updates of the discriminator for one of the generator; 0 for the objective's
+            custom.
+        mixed: later addition: weight of real tuples of mixed identities as further fakes (0 for
+            none). The paper has no such class; with few identities it is what makes the
+            discriminator look at identity.
+        r1: later addition: weight of the gradient penalty on real tuples (arXiv 1801.04406), 0 for
+            none.
         r2: later addition: the same on fake tuples.
-        r1_every: apply both at every so many steps only, that many times as strong (arXiv 1912.04958).
+        r1_every: apply both at every so many steps only, that many times as strong (arXiv
+            1912.04958).
         lecam: later addition: weight of the LeCam regulariser (arXiv 2104.03310), 0 for none.
         augment: later addition: DiffAugment operations, such as `"translation,cutout,color"`.
         ema: later addition: decay of the averaged generator, 0 for none.
-        precision: `"float32"`, `"mixed_bfloat16"` or `"mixed_float16"`; losses and pictures are float32 always.
+        precision: `"float32"`, `"mixed_bfloat16"` or `"mixed_float16"`; losses and pictures are
+            float32 always.
         seed: of the codes and the augmentation, which are pure functions of it and of the step.
 
     Example:
@@ -144,7 +152,9 @@ class SDGAN(AdversarialModel):
         )
 
     def default_optimizers(self) -> tuple[Any, Any]:
-        """The objective's customary ones; for `"dcgan"` Adam with rate 2e-4 and beta_1 .5, as in the paper."""
+        """The objective's customary ones; for `"dcgan"` Adam with rate 2e-4 and beta_1 .5, as in
+        the paper.
+        """
         return self._objective.make_optimizer(), self._objective.make_optimizer()
 
     def state(self) -> dict[str, Any]:
@@ -157,7 +167,8 @@ class SDGAN(AdversarialModel):
             images: uint8 [b, k, h, w, c] from 0 to 255, or float in [-1, 1]: real tuples.
 
         Returns:
-            Running means of the losses and of the mean scores of real and fake tuples, float32 scalars.
+            Running means of the losses and of the mean scores of real and fake tuples, float32
+            scalars.
         """
         real = self._prepare(images)
         every = self.critic_steps or self._objective.critic_steps
@@ -186,7 +197,8 @@ class SDGAN(AdversarialModel):
         classes = [real, fake]
         if self.mixed:
             classes.append(mix_identities(real))
-        # One pass over all classes, with batch statistics of their own: the numbers of separate passes, but faster.
+        # One pass over all classes, with batch statistics of their own: the numbers of separate
+        # passes, but faster.
         batch = self._augmented(tf.concat(classes, 0), "augmentation of the discriminator")
         with tf.GradientTape() as tape:
             scores = self.discriminator(batch, training=True, groups=len(classes))
@@ -220,7 +232,9 @@ class SDGAN(AdversarialModel):
         return loss
 
     def _add_penalties(self, found: list[tf.Tensor], real, fake) -> list[tf.Tensor]:
-        """Adds the gradients of the penalties on the discriminator's slope, on the steps that have one."""
+        """Adds the gradients of the penalties on the discriminator's slope, on the steps that have
+        one.
+        """
         if self._objective.penalty:
             found = self._penalised(found, lambda: self._interpolation_penalty(real, fake))
         if not (self.r1 or self.r2):
@@ -253,7 +267,9 @@ class SDGAN(AdversarialModel):
         return tf.reduce_sum(tf.square(slopes), axis=[1, 2, 3, 4])
 
     def _interpolation_penalty(self, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
-        """WGAN-GP's: slopes of norm 1 wanted on the lines between real and fake tuples (arXiv 1704.00028, eq. 3)."""
+        """WGAN-GP's: slopes of norm 1 wanted on the lines between real and fake tuples (arXiv
+        1704.00028, eq. 3).
+        """
         shape = [tf.shape(real)[0], 1, 1, 1, 1]
         seed = self._random("interpolation of the penalty")
         share = tf.random.stateless_uniform(shape, seed, alg="philox")
@@ -279,7 +295,8 @@ class SDGAN(AdversarialModel):
             self.discriminator.finish,
         ):
             layer = getattr(layer, "layer", layer)  # what a wrapper of TensorFlow Addons holds
-            # Not batch norm's scale, as the released code does: clipped, it would shrink every map to .01.
+            # Not batch norm's scale, as the released code does: clipped, it would shrink every map
+            # to .01.
             for variable in (layer.kernel, layer.bias):
                 value = tf.convert_to_tensor(variable)
                 variable.assign(tf.clip_by_value(value, -bound, bound))
@@ -290,15 +307,18 @@ class SDGAN(AdversarialModel):
         return augmentation.augment(tuples, self._operations, self._random(stream))
 
     def score(self, images: tf.Tensor) -> tf.Tensor:
-        """How much each tuple looks like a real matched one: uint8 [n, k, h, w, c] to float32 [n], higher = more.
+        """How much each tuple looks like a real matched one: uint8 [n, k, h, w, c] to float32 [n],
+        higher = more.
 
-        Uses the discriminator's moving statistics, so that a score does not depend on its neighbours in the batch.
+        Uses the discriminator's moving statistics, so that a score does not depend on its
+        neighbours in the batch.
         """
         return self.discriminator(self._prepare(tf.convert_to_tensor(images)), training=False)
 
 
 def mix_identities(tuples: tf.Tensor) -> tf.Tensor:
-    """Real pictures in tuples of two identities: the second half of each tuple comes from the next one in the batch.
+    """Real pictures in tuples of two identities: the second half of each tuple comes from the next
+    one in the batch.
 
     Args:
         tuples: float [n, k, h, w, c], k at least 2.

@@ -1,4 +1,6 @@
-"""The BEGAN generator and the Siamese autoencoder that serves as its discriminator (paper, section 4.1)."""
+"""The BEGAN generator and the Siamese autoencoder that serves as its discriminator (paper, section
+4.1).
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,8 @@ def _policy_of(network: keras.Model) -> dict[str, Any]:
 
 @register
 class BEGANGenerator(keras.Model):
-    """Dense to 8x8, then pairs of 3x3 convolutions with ELU, each pair but the last followed by a nearest doubling.
+    """Dense to 8x8, then pairs of 3x3 convolutions with ELU, each pair but the last followed by a
+    nearest doubling.
 
     The end is linear, without tanh. The discriminator's decoder has the same shape.
 
@@ -45,7 +48,8 @@ class BEGANGenerator(keras.Model):
         dim: channels of every map (paper: 128).
 
     Call:
-        codes float [n, code_size] to pictures float32 [n, image_size, image_size, channels], about [-1, 1].
+        codes float [n, code_size] to pictures float32 [n, image_size, image_size, channels], about
+        [-1, 1].
     """
 
     def __init__(
@@ -91,9 +95,10 @@ class BEGANGenerator(keras.Model):
 class SiameseAutoencoder(keras.Model):
     """Rebuilds a tuple of pictures through one code for the whole tuple.
 
-    A shared encoder gives each picture a code; the k codes are joined by a dense layer to the size of the tuple's own code,
-    `d_I + k * d_O`; from it, one dense layer a position gives each picture's code back to a shared decoder.
-    All of this is linear between the encoder's convolutions and the decoder's.
+    A shared encoder gives each picture a code; the k codes are joined by a dense layer to the size
+    of the tuple's own code, `d_I + k * d_O`; from it, one dense layer a position gives each
+    picture's code back to a shared decoder. All of this is linear between the encoder's
+    convolutions and the decoder's.
 
     Args:
         k: pictures in a tuple.
@@ -104,7 +109,8 @@ class SiameseAutoencoder(keras.Model):
         dim: channels of the first maps (paper: 128).
 
     Call:
-        tuples float [n, k, image_size, image_size, channels] to rebuilt ones, float32 of the same shape.
+        tuples float [n, k, image_size, image_size, channels] to rebuilt ones, float32 of the same
+        shape.
     """
 
     def __init__(

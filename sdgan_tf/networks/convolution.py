@@ -1,17 +1,20 @@
 """Strided convolution for small feature maps, written as matrix products.
 
-CPU convolution kernels block over the output width. On the 4x4 and 2x2 maps at the heart of DCGAN that leaves them
-at 35 - 45 % of the machine's matrix-product rate, and those layers hold a third of the network's arithmetic.
-Gathering patches and calling one large matrix product runs at nearly twice the speed there
-(`benchmarks/train_step.py` measures it); on larger maps the stock kernels win.
+CPU convolution kernels block over the output width. On the 4x4 and 2x2 maps at the heart of DCGAN
+that leaves them at 35 - 45 % of the machine's matrix-product rate, and those layers hold a third of
+the network's arithmetic. Gathering patches and calling one large matrix product runs at nearly
+twice the speed there (`benchmarks/train_step.py` measures it); on larger maps the stock kernels
+win.
 
-The three functions below are each other's derivatives, so that any order of gradient stays on the fast path:
+The three functions below are each other's derivatives, so that any order of gradient stays on the
+fast path:
 
     convolve(x, w)          its adjoint in x is scatter(g, w), in w it is correlate(x, g)
     scatter(g, w)           its adjoint in g is convolve(x, w), in w it is correlate(x, g)
     correlate(x, g)         its adjoint in x is scatter(g, w), in g it is convolve(x, w)
 
-All use "same" padding and the channels-last layout: x [n, h, w, c], g [n, h/s, w/s, d], kernel [k, k, c, d].
+All use "same" padding and the channels-last layout: x [n, h, w, c], g [n, h/s, w/s, d], kernel [k,
+k, c, d].
 """
 
 from __future__ import annotations
@@ -97,8 +100,9 @@ def correlate(
 def scatter(g: tf.Tensor, kernel: tf.Tensor, stride: int) -> tf.Tensor:
     """The transposed convolution: each position of `g` paints a k x k window of the output.
 
-    Equal to `tf.nn.conv2d_transpose(g, kernel, ..., stride, "SAME")` up to rounding. Output positions that share
-    their remainder modulo the stride see the same taps of the kernel, so each remainder is one matrix product.
+    Equal to `tf.nn.conv2d_transpose(g, kernel, ..., stride, "SAME")` up to rounding. Output
+    positions that share their remainder modulo the stride see the same taps of the kernel, so each
+    remainder is one matrix product.
 
     Args:
         g: float [n, h, w, d].

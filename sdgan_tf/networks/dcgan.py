@@ -1,4 +1,6 @@
-"""The DCGAN generator and the Siamese DCGAN discriminator (paper, section 4.1 and the released code)."""
+"""The DCGAN generator and the Siamese DCGAN discriminator (paper, section 4.1 and the released
+code).
+"""
 
 from __future__ import annotations
 
@@ -36,9 +38,11 @@ def _policy_of(network: keras.Model) -> dict[str, Any]:
 
 @register
 class DCGANGenerator(keras.Model):
-    """Dense to 4x4, then transposed 5x5 convolutions of stride 2 with batch norm and ReLU, tanh at the end.
+    """Dense to 4x4, then transposed 5x5 convolutions of stride 2 with batch norm and ReLU, tanh at
+    the end.
 
-    Widths halve while the map doubles: for 64 px and `dim=64` they are 512, 256, 128, 64, 3 (5,135,363 parameters).
+    Widths halve while the map doubles: for 64 px and `dim=64` they are 512, 256, 128, 64, 3
+    (5,135,363 parameters).
 
     Args:
         code_size: width of the latent code, `d_I + d_O`.
@@ -47,7 +51,8 @@ class DCGANGenerator(keras.Model):
         dim: channels of the last hidden map.
 
     Call:
-        codes float [n, code_size] to pictures float32 [n, image_size, image_size, channels] in [-1, 1].
+        codes float [n, code_size] to pictures float32 [n, image_size, image_size, channels] in [-1,
+        1].
     """
 
     def __init__(
@@ -94,27 +99,31 @@ class DCGANGenerator(keras.Model):
 
 @register
 class SiameseDCGANDiscriminator(keras.Model):
-    """Scores a tuple with one number: shared towers, feature maps stacked on channels, joint layers, a logit.
+    """Scores a tuple with one number: shared towers, feature maps stacked on channels, joint
+    layers, a logit.
 
-    Each picture passes the same tower of 5x5 convolutions of stride 2 (the first without batch norm). The k maps are stacked
-    on channels, joined by a 3x3 convolution of stride 2, and a dense layer gives the logit.
+    Each picture passes the same tower of 5x5 convolutions of stride 2 (the first without batch
+    norm). The k maps are stacked on channels, joined by a 3x3 convolution of stride 2, and a dense
+    layer gives the logit.
 
     Args:
         k: pictures in a tuple.
         image_size: edge of a picture in pixels, a power of two from 8.
         channels: of a picture.
         dim: channels of the first map.
-        norm: `"batch"` (the paper's), `"none"`, `"spectral"`, or `"spectral-addons"`: TensorFlow Addons' layer, which
-            overwrites the kernel at each call.
-        towers: `"siamese"` (the paper's), or `"stacked"`: its SC variant, one tower over the k pictures
-            stacked on channels.
-        join: `"conv"` (the paper's): 3x3 convolutions of stride 2; or `"dense"`: dense layers, each halving the width.
+        norm: `"batch"` (the paper's), `"none"`, `"spectral"`, or `"spectral-addons"`: TensorFlow
+            Addons' layer, which overwrites the kernel at each call.
+        towers: `"siamese"` (the paper's), or `"stacked"`: its SC variant, one tower over the k
+            pictures stacked on channels.
+        join: `"conv"` (the paper's): 3x3 convolutions of stride 2; or `"dense"`: dense layers, each
+            halving the width.
         join_layers: how many of them: 1 (the paper's), 0 for none, at most 2 convolutions.
 
     Call:
-        tuples float [groups * n, k, image_size, image_size, channels] in [-1, 1] to scores float32 [groups * n], higher =
-        more like a real matched tuple. `groups` counts the equal parts of the batch that take batch statistics
-        of their own, as the real and the fake tuples do; `track` says whether moving statistics follow those.
+        tuples float [groups * n, k, image_size, image_size, channels] in [-1, 1] to scores float32
+        [groups * n], higher = more like a real matched tuple. `groups` counts the equal parts of
+        the batch that take batch statistics of their own, as the real and the fake tuples do;
+        `track` says whether moving statistics follow those.
     """
 
     def __init__(
@@ -201,7 +210,9 @@ class SiameseDCGANDiscriminator(keras.Model):
         return next(norms)(maps, **options) if self.norms else maps
 
     def update_spectral_norms(self) -> None:
-        """Moves the spectral norms one step of the power iteration on; to be called once a train step."""
+        """Moves the spectral norms one step of the power iteration on; to be called once a train
+        step.
+        """
         if self.norm == "spectral":
             for layer in (*self.tower, *self.joint, self.finish):
                 layer.power_iterate()
@@ -212,13 +223,17 @@ class SiameseDCGANDiscriminator(keras.Model):
         return tf.reshape(tf.transpose(tuples, [0, 2, 3, 1, 4]), shape)
 
     def _by_position(self, tuples: tf.Tensor, groups: int) -> tf.Tensor:
-        """[g * n, k, h, w, c] to [g * k * n, h, w, c]: pictures of one group and position lie together."""
+        """[g * n, k, h, w, c] to [g * k * n, h, w, c]: pictures of one group and position lie
+        together.
+        """
         shape = tuples.shape[2:]
         parts = tf.reshape(tuples, [groups, -1, self.k, *shape])
         return tf.reshape(tf.transpose(parts, [0, 2, 1, 3, 4, 5]), [-1, *shape])
 
     def _stack(self, maps: tf.Tensor, groups: int) -> tf.Tensor:
-        """[g * k * n, h, w, c] to [g * n, h, w, k * c]: the maps of a tuple side by side on channels."""
+        """[g * k * n, h, w, c] to [g * n, h, w, k * c]: the maps of a tuple side by side on
+        channels.
+        """
         height, width, depth = maps.shape[1:]
         parts = tf.reshape(maps, [groups, self.k, -1, height, width, depth])
         stacked = tf.transpose(parts, [0, 2, 3, 4, 1, 5])

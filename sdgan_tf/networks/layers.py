@@ -1,4 +1,6 @@
-"""The layers of the DCGAN family: strided convolutions and batch normalisation, fast on CPU and the same on both stacks."""
+"""The layers of the DCGAN family: strided convolutions and batch normalisation, fast on CPU and the
+same on both stacks.
+"""
 
 from __future__ import annotations
 
@@ -20,9 +22,10 @@ def dcgan_initializer() -> keras.initializers.Initializer:
 class _Weighted(keras.layers.Layer):
     """A layer with a kernel and a bias; subclasses say the kernel's shape and how it is applied.
 
-    With `spectral`, the kernel is divided by its greatest singular value wherever it is used (arXiv 1802.05957): a true
-    reparametrisation, through which gradients flow. The stored kernel is never overwritten, and the singular vector moves
-    only when `power_iterate` is called, once a train step, however often the layer runs in it.
+    With `spectral`, the kernel is divided by its greatest singular value wherever it is used (arXiv
+    1802.05957): a true reparametrisation, through which gradients flow. The stored kernel is never
+    overwritten, and the singular vector moves only when `power_iterate` is called, once a train
+    step, however often the layer runs in it.
     """
 
     def __init__(self, filters: int, spectral: bool = False, **kwargs: Any):
@@ -128,7 +131,8 @@ class Conv(_Convolution):
 
 @register
 class ConvTranspose(_Convolution):
-    """Strided "same" transposed convolution with bias: [n, h, w, c] to [n, h * stride, w * stride, filters].
+    """Strided "same" transposed convolution with bias: [n, h, w, c] to [n, h * stride, w * stride,
+    filters].
 
     Args:
         filters: number of output channels.
@@ -156,9 +160,10 @@ class ConvTranspose(_Convolution):
 class BatchNorm(keras.layers.Layer):
     """Batch normalisation whose batch may hold several groups, each with statistics of its own.
 
-    The released code sends real tuples, fake tuples and each position of a tuple through the discriminator in separate
-    calls, so each has its own batch statistics. Here they go through the convolutions in one batch, which is
-    faster, and only the statistics are taken apart: the numbers are the same.
+    The released code sends real tuples, fake tuples and each position of a tuple through the
+    discriminator in separate calls, so each has its own batch statistics. Here they go through the
+    convolutions in one batch, which is faster, and only the statistics are taken apart: the numbers
+    are the same.
 
     Args:
         momentum: of the moving statistics, which serve at inference (released code: .99).

@@ -13,7 +13,9 @@ from sdgan_tf.pixels import to_uint8
 
 
 class ServedModel(tf.Module):
-    """What is served: the signatures and the variables that they read, and nothing of Keras or of this package."""
+    """What is served: the signatures and the variables that they read, and nothing of Keras or of
+    this package.
+    """
 
     def __init__(self, model: AdversarialModel):
         super().__init__()
@@ -57,7 +59,8 @@ def signatures(model: AdversarialModel) -> dict[str, tf.types.experimental.Concr
         "observation": tf.TensorSpec([None, space.d_o], tf.float32, "observation"),
     }
     seeds = {
-        name: tf.TensorSpec([None], tf.int64, name) for name in ("identity_seed", "observation_seed")
+        name: tf.TensorSpec([None], tf.int64, name)
+        for name in ("identity_seed", "observation_seed")
     }
     size = model.image_size
     tuples = {
@@ -80,7 +83,8 @@ def export(model: AdversarialModel, path: str | Path) -> Path:
 
     Args:
         model: the model; its averaged generator is the one that is served, where there is one.
-        path: the version's folder, such as `saved_models/faces/1`. TF Serving expects a number as its name.
+        path: the version's folder, such as `saved_models/faces/1`. TF Serving expects a number as
+            its name.
 
     Returns:
         The path.
@@ -95,7 +99,9 @@ def export(model: AdversarialModel, path: str | Path) -> Path:
 
 
 def next_version(folder: str | Path) -> Path:
-    """The next free version below `folder`: `folder/1` in an empty or missing one, else one more than the greatest."""
+    """The next free version below `folder`: `folder/1` in an empty or missing one, else one more
+    than the greatest.
+    """
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(f"Versions are sub-folders, but {folder} is a file.")

@@ -1,4 +1,6 @@
-"""Keras callbacks that count by the model's own step, so that they stay right with `steps_per_execution` and on resume."""
+"""Keras callbacks that count by the model's own step, so that they stay right with
+`steps_per_execution` and on resume.
+"""
 
 from __future__ import annotations
 
@@ -44,8 +46,8 @@ class EverySteps(keras.callbacks.Callback):
 class IdentityGrid(EverySteps):
     """Writes a grid of imagined identities, always of the same codes, to PNG and TensorBoard.
 
-    Rows share `z_I`, columns share `z_O`. The pictures are `<directory>/samples/step-00000500.png` and the image "identities" in
-    `<directory>/tensorboard`.
+    Rows share `z_I`, columns share `z_O`. The pictures are `<directory>/samples/step-00000500.png`
+    and the image "identities" in `<directory>/tensorboard`.
 
     Args:
         directory: such as a run directory.
@@ -85,7 +87,8 @@ class IdentityGrid(EverySteps):
 
 
 class RunLog(EverySteps):
-    """The log of a run: a line on the screen, a line of `metrics.jsonl` and TensorBoard scalars at every interval.
+    """The log of a run: a line on the screen, a line of `metrics.jsonl` and TensorBoard scalars at
+    every interval.
 
     Args:
         run: where to.
@@ -198,7 +201,9 @@ class Interrupted(RuntimeError):
 
 
 class StopOnSignal(keras.callbacks.Callback):
-    """Ends training by raising `Interrupted` between two steps after Ctrl-C or SIGTERM; a second one ends it at once."""
+    """Ends training by raising `Interrupted` between two steps after Ctrl-C or SIGTERM; a second
+    one ends it at once.
+    """
 
     SIGNALS = (signal.SIGINT, signal.SIGTERM)
 

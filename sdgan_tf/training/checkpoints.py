@@ -18,10 +18,11 @@ class CheckpointError(RuntimeError):
 
 
 class Checkpoints:
-    """The folder of a run's checkpoints: the newest ones, and the best where a number says which it is.
+    """The folder of a run's checkpoints: the newest ones, and the best where a number says which it
+    is.
 
-    A checkpoint is an `.npz` of plain arrays (no pickle): networks, averaged generator, both optimizers, step counter and the
-    running means of the log. Equal states give equal bytes.
+    A checkpoint is an `.npz` of plain arrays (no pickle): networks, averaged generator, both
+    optimizers, step counter and the running means of the log. Equal states give equal bytes.
 
     Args:
         folder: made when first written to.
@@ -53,14 +54,16 @@ class Checkpoints:
         return record and record["step"]
 
     def save(self, model: AdversarialModel, score: float | None = None) -> Path:
-        """Writes the checkpoint of the model's step, then removes those that are neither new nor best.
+        """Writes the checkpoint of the model's step, then removes those that are neither new nor
+        best.
 
         Args:
             model: a compiled model.
             score: number by which the best checkpoint is kept.
 
         Raises:
-            CheckpointError: the disk refused, or a weight is not finite; older checkpoints stay as they are.
+            CheckpointError: the disk refused, or a weight is not finite; older checkpoints stay as
+                they are.
         """
         arrays = {name: np.asarray(value) for name, value in model.state().items()}
         broken = [name for name, array in arrays.items() if not np.all(np.isfinite(array))]
@@ -72,7 +75,8 @@ class Checkpoints:
         path = self.path(model.completed_steps)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            # The score first: killed between the two, a run comes by here again, with the same score.
+            # The score first: killed between the two, a run comes by here again, with the same
+            # score.
             self._note_score(model.completed_steps, score)
             with atomic_file(path) as file:
                 np.savez(file, **arrays)
@@ -114,7 +118,9 @@ class Checkpoints:
             value.assign(arrays[name])
 
     def load_newest(self, model: AdversarialModel) -> int | None:
-        """Loads the newest checkpoint that can be read, with a warning for any that cannot; None where there is none."""
+        """Loads the newest checkpoint that can be read, with a warning for any that cannot; None
+        where there is none.
+        """
         for step in reversed(self.steps()):
             try:
                 self.load(model, step)
@@ -129,7 +135,11 @@ class Checkpoints:
     def remaining(self) -> str:
         """A sentence on where a run can go on from."""
         steps = self.steps()
-        return f"The last good checkpoint is {self.path(steps[-1])}." if steps else "There is no checkpoint yet."
+        return (
+            f"The last good checkpoint is {self.path(steps[-1])}."
+            if steps
+            else "There is no checkpoint yet."
+        )
 
     def _best_record(self) -> dict | None:
         path = self.folder / "best.json"

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-
 from sdgan_tf.files import FRAGMENTS, atomic_file
 from sdgan_tf.keras_compat import KERAS_VERSION
 from sdgan_tf.version import __version__
@@ -50,7 +49,8 @@ class RunDirectory:
         """Starts or continues the run that `config` describes.
 
         Raises:
-            RunError: the directory holds another run (the differences are listed) or something else, or is in use.
+            RunError: the directory holds another run (the differences are listed) or something
+                else, or is in use.
         """
         if self.path.is_dir() and not self.config_file.exists() and self._foreign():
             raise RunError(
@@ -116,7 +116,7 @@ class RunDirectory:
 
     def _acquire(self) -> None:
         # The lock goes with the process, however it ends, so that no stale one ever stops a resume.
-        self._lock = open(self.path / ".lock", "w")
+        self._lock = open(self.path / ".lock", "w")  # noqa: SIM115 - held until close
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

@@ -30,7 +30,8 @@ from sdgan_tf.training.run_directory import RunDirectory, RunError
 
 @dataclasses.dataclass(frozen=True)
 class Schedule:
-    """How long to train and how often to write. Nothing of it but `batch_size` changes what is learned.
+    """How long to train and how often to write. Nothing of it but `batch_size` changes what is
+    learned.
 
     Attributes:
         steps: training steps of the whole run, earlier parts included.
@@ -79,7 +80,8 @@ def train(
 ) -> Path:
     """Trains in `run_dir`, or continues what is there, until `schedule.steps` steps are done.
 
-    A run that was killed at any moment and started again ends with the same bytes as one that never was.
+    A run that was killed at any moment and started again ends with the same bytes as one that never
+    was.
 
     Args:
         model: compiled; its weights are replaced where the run has a checkpoint.
@@ -94,7 +96,8 @@ def train(
     Raises:
         RunError: the directory belongs to another run.
         CheckpointError: the disk is full, or no checkpoint can be read.
-        BadLoss: a loss became NaN or infinite; the message names the step and the last good checkpoint.
+        BadLoss: a loss became NaN or infinite; the message names the step and the last good
+            checkpoint.
         Interrupted: Ctrl-C or SIGTERM; the state was saved.
     """
     tuples = data.tuples(model.k, schedule.batch_size, model.seed, start_step=0)

@@ -5,29 +5,21 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tensorflow as tf
-from tensorflow import keras
+from network_case import NetworkCase, conforms, random, shake, trainable
 
 from sdgan_tf import keras_compat
 from sdgan_tf.networks import DCGANGenerator, SiameseDCGANDiscriminator
 
 SIZES = [(8, 3), (16, 1), (32, 3), (64, 1)]
-
-
-def trainable(network):
-    """Return the number of trainable parameters."""
-    return sum(int(np.prod(variable.shape)) for variable in network.trainable_variables)
-
-
-def random(*shape, seed=0):
-    """Return fixed random numbers in [-1, 1], float32."""
-    return tf.constant(np.random.default_rng(seed).uniform(-1, 1, shape).astype(np.float32))
-
-
-def shake(network):
-    """Give all trainable weights sizes at which nothing is hidden by a zero or a one."""
-    for index, variable in enumerate(network.trainable_variables):
-        change = np.random.default_rng(index).normal(0, 0.1, variable.shape)
-        variable.assign(np.asarray(variable) + change)
+# (k, norm, towers, join, join layers)
+VARIANTS = [
+    (2, "batch", "stacked", "conv", 1),
+    (3, "none", "stacked", "dense", 1),
+    (2, "batch", "siamese", "dense", 2),
+    (2, "spectral", "siamese", "conv", 2),
+    (1, "spectral", "stacked", "dense", 0),
+    (2, "batch", "siamese", "conv", 0),
+]
 
 
 def network_cases():
@@ -45,71 +37,15 @@ def network_cases():
     ]:
         arguments = {"k": k, "image_size": size, "channels": channels, "dim": 2, "norm": norm}
         yield SiameseDCGANDiscriminator, arguments, (k, size, size, channels), ()
+    for k, norm, towers, join, join_layers in VARIANTS:
+        arguments = {"k": k, "image_size": 8, "channels": 3, "dim": 2, "norm": norm}
+        arguments |= {"towers": towers, "join": join, "join_layers": join_layers}
+        yield SiameseDCGANDiscriminator, arguments, (k, 8, 8, 3), ()
 
 
-@pytest.mark.parametrize(
-    ("network_class", "arguments", "input_shape", "output_shape"),
-    list(network_cases()),
-    ids=lambda value: "-".join(map(str, value.values())) if isinstance(value, dict) else None,
-)
-class TestConformance:
-    """What every network promises."""
-
-    def test_shape_dtype_and_range(self, network_class, arguments, input_shape, output_shape):
-        for policy in ("float32", "mixed_bfloat16"):
-            network = network_class(**arguments, dtype=keras_compat.policy(policy))
-            network.build()
-            out = network(random(3, *input_shape), training=True)
-            assert out.shape == (3, *output_shape)
-            assert out.dtype == tf.float32
-            assert np.all(np.isfinite(out))
-            assert {tf.as_dtype(weight.dtype) for weight in network.weights} == {tf.float32}
-            if output_shape:
-                assert np.abs(out).max() <= 1
-
-    def test_config_round_trip(self, network_class, arguments, input_shape, output_shape):
-        network = network_class(**arguments)
-        config = keras.utils.serialize_keras_object(network)
-        again = keras.utils.deserialize_keras_object(config)
-        assert type(again) is network_class
-        assert {name: getattr(again, name) for name in arguments} == arguments
-        network.build()
-        again.build()
-        assert [w.shape for w in again.weights] == [w.shape for w in network.weights]
-
-    def test_build_twice_makes_weights_once(
-        self, network_class, arguments, input_shape, output_shape
-    ):
-        network = network_class(**arguments)
-        network.build()
-        before = [id(weight) for weight in network.weights]
-        network.build()
-        network(random(1, *input_shape))
-        assert [id(weight) for weight in network.weights] == before and before
-
-    def test_at_inference_no_picture_depends_on_its_neighbours(
-        self, network_class, arguments, input_shape, output_shape
-    ):
-        network = network_class(**arguments)
-        network.build()
-        shake(network)
-        inputs = random(3, *input_shape)
-        together = network(inputs)
-        np.testing.assert_allclose(network(inputs[1:2]), together[1:2], rtol=1e-4, atol=1e-5)
-        assert np.abs(together[0] - together[1]).max() > 1e-6
-
-    def test_every_weight_gets_a_gradient(
-        self, network_class, arguments, input_shape, output_shape
-    ):
-        network = network_class(**arguments)
-        network.build()
-        shake(network)
-        with tf.GradientTape() as tape:
-            total = tf.reduce_sum(network(random(3, *input_shape), training=True) ** 2)
-        values = [keras_compat.tensor_of(weight) for weight in network.trainable_variables]
-        for weight, slope in zip(values, tape.gradient(total, values)):
-            assert slope is not None and np.all(np.isfinite(slope)), weight.name
-        assert np.any(slope), "the last layer is certain to feel it"
+@conforms(network_cases())
+class TestConformance(NetworkCase):
+    """The battery over both networks."""
 
 
 def test_parameters_are_the_papers():
@@ -120,6 +56,128 @@ def test_parameters_are_the_papers():
         discriminator = SiameseDCGANDiscriminator(k)
         discriminator.build()
         assert trainable(generator) + trainable(discriminator) == total
+
+
+def test_parameters_of_stacked_towers_are_the_papers():
+    generator, discriminator = DCGANGenerator(), SiameseDCGANDiscriminator(towers="stacked")
+    generator.build()
+    discriminator.build()
+    assert trainable(generator) + trainable(discriminator) == 11_811_396
+    assert tuple(discriminator.tower[0].kernel.shape) == (5, 5, 6, 64)
+    assert tuple(discriminator.joint[0].kernel.shape) == (3, 3, 512, 512)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shapes"),
+    [
+        # Towers of 8 px end in 4 x 4 maps of dim = 2; two of them stacked.
+        ({"join": "conv", "join_layers": 0}, [(64, 1)]),
+        ({"join": "conv", "join_layers": 1}, [(3, 3, 4, 2), (8, 1)]),
+        ({"join": "conv", "join_layers": 2}, [(3, 3, 4, 2), (3, 3, 2, 2), (2, 1)]),
+        ({"join": "dense", "join_layers": 0}, [(64, 1)]),
+        ({"join": "dense", "join_layers": 2}, [(64, 32), (32, 16), (16, 1)]),
+        ({"join": "dense", "join_layers": 5, "norm": "none"}, [(64, 32), (2, 1)]),
+        ({"join": "dense", "towers": "stacked"}, [(32, 16), (16, 1)]),
+        ({"join": "conv", "towers": "stacked"}, [(3, 3, 2, 2), (8, 1)]),
+    ],
+)
+def test_joint_layers(arguments, shapes):
+    network = SiameseDCGANDiscriminator(2, 8, 3, 2, **arguments)
+    network.build()
+    layers = [*network.joint, network.finish]
+    found = [tuple(layer.kernel.shape) for layer in layers]
+    assert [found[0], *found[-len(shapes) + 1 :]] == shapes if len(shapes) > 1 else found == shapes
+    # Every joint layer is followed by batch norm, the only convolution of the tower is not.
+    assert len(network.norms) == (0 if arguments.get("norm") == "none" else len(network.joint))
+
+
+def test_stacked_towers_see_the_pictures_side_by_side_on_channels():
+    network = SiameseDCGANDiscriminator(2, 8, 3, 2, norm="none", towers="stacked", join="dense")
+    network.build()
+    shake(network)
+    tuples = random(3, 2, 8, 8, 3)
+    side_by_side = tf.concat([tuples[:, 0], tuples[:, 1]], -1)
+    maps = tf.nn.leaky_relu(network.tower[0](side_by_side), 0.2)
+    joint = tf.nn.leaky_relu(network.joint[0](tf.reshape(maps, [3, -1])), 0.2)
+    np.testing.assert_allclose(network(tuples), network.finish(joint)[:, 0], rtol=1e-4, atol=1e-6)
+
+
+def test_dense_layers_join_the_stacked_maps():
+    network = SiameseDCGANDiscriminator(2, 8, 3, 2, norm="none", join="dense", join_layers=2)
+    network.build()
+    shake(network)
+    tuples = random(3, 2, 8, 8, 3)
+    towers = [tf.nn.leaky_relu(network.tower[0](tuples[:, place]), 0.2) for place in range(2)]
+    rows = tf.reshape(tf.concat(towers, -1), [3, -1])
+    for layer in network.joint:
+        rows = tf.nn.leaky_relu(rows @ layer.kernel.numpy() + layer.bias.numpy(), 0.2)
+    expected = rows @ network.finish.kernel.numpy() + network.finish.bias.numpy()
+    np.testing.assert_allclose(network(tuples), expected[:, 0], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("join", ["conv", "dense"])
+def test_groups_of_stacked_towers_are_separate_calls(join):
+    options = {"towers": "stacked", "join": join, "join_layers": 2}
+    together, apart = (SiameseDCGANDiscriminator(2, 16, 3, 2, **options) for _ in range(2))
+    for network in (together, apart):
+        network.build()
+        shake(network)
+    apart.set_weights(together.get_weights())
+    real, fake = random(4, 2, 16, 16, 3), 0.3 * random(4, 2, 16, 16, 3, seed=1) + 0.5
+    found = together(tf.concat([real, fake], 0), training=True, groups=2)
+    expected = tf.concat([apart(part, training=True) for part in (real, fake)], 0)
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
+    whole = apart(tf.concat([real, fake], 0), training=True)
+    assert np.abs(whole - found).max() > 0.01
+
+
+def test_spectral_norm_is_on_every_weighted_layer():
+    options = {"join": "dense", "join_layers": 2}
+    network = SiameseDCGANDiscriminator(2, 16, 3, 2, norm="spectral", **options)
+    network.build()
+    layers = [*network.tower, *network.joint, network.finish]
+    assert len(layers) == 5 and not network.norms
+    before = [np.array(layer.direction) for layer in layers]
+    tuples = random(2, 2, 16, 16, 3)
+    score = network(tuples, training=True)
+    for layer, direction in zip(layers, before):
+        np.testing.assert_array_equal(layer.direction, direction)
+    for _ in range(100):
+        network.update_spectral_norms()
+    for layer, direction in zip(layers, before):
+        if layer is not network.finish:  # of one column
+            assert np.abs(np.array(layer.direction) - direction).max() > 0.01
+        # The scale of a kernel no longer matters, only that of the bias.
+        layer.kernel.assign(7 * np.array(layer.kernel))
+    assert np.abs(network(tuples) - score).max() > 1e-6
+    scores = network(tuples)
+    for layer in layers:
+        layer.kernel.assign(np.array(layer.kernel) / 7)
+    np.testing.assert_allclose(network(tuples), scores, rtol=1e-4)
+
+
+def test_spectral_norms_of_addons():
+    if keras_compat.KERAS_3:
+        with pytest.raises(ImportError, match=r"pip install -e '\.\[addons\]'"):
+            SiameseDCGANDiscriminator(norm="spectral-addons")
+        return
+    network = SiameseDCGANDiscriminator(2, 8, 3, 2, norm="spectral-addons")
+    network.build()
+    shake(network)
+    layers = [*network.tower, *network.joint, network.finish]
+    before = [layer.layer.kernel.numpy() for layer in layers]
+    tuples = random(2, 2, 8, 8, 3)
+    network(tuples)
+    for layer, kernel in zip(layers, before):
+        np.testing.assert_array_equal(layer.layer.kernel, kernel)
+    for _ in range(50):
+        scores = network(tuples, training=True)
+    assert scores.shape == [2]
+    # Overwritten in training.
+    for layer in layers:
+        kernel = layer.layer.kernel.numpy()
+        singular = np.linalg.svd(kernel.reshape(-1, kernel.shape[-1]), compute_uv=False)
+        assert singular[0] == pytest.approx(1, rel=1e-3)
 
 
 def test_widths_are_the_papers():
@@ -142,9 +200,24 @@ def test_other_sizes_are_refused(network_class, size):
         network_class(image_size=size)
 
 
-def test_an_unknown_norm_is_refused():
-    with pytest.raises(ValueError, match="Received: norm='layer'"):
-        SiameseDCGANDiscriminator(norm="layer")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"norm": "layer"}, r"one of \('batch', .*Received: norm='layer'"),
+        ({"towers": "twin"}, r"one of \('siamese', .*Received: towers='twin'"),
+        ({"join": "sum"}, r"one of \('conv', .*Received: join='sum'"),
+        ({"join_layers": -1}, "Received: join='conv', join_layers=-1"),
+        ({"join_layers": 3}, "Received: join='conv', join_layers=3"),
+        # 4 x 4 x 1 x 2 features halved five times are one.
+        (
+            {"join": "dense", "join_layers": 6, "dim": 1, "image_size": 8},
+            "halves the 32 features.*Received: join_layers=6",
+        ),
+    ],
+)
+def test_unknown_choices_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        SiameseDCGANDiscriminator(**arguments)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from sdgan_tf import keras_compat
 from sdgan_tf.networks import convolution
-from sdgan_tf.networks.layers import BatchNorm, Conv, ConvTranspose, dcgan_initializer
+from sdgan_tf.networks.layers import BatchNorm, Conv, ConvTranspose, Linear, dcgan_initializer
 
 
 def normal(*shape, seed=0):
@@ -70,6 +70,9 @@ def test_weights_stay_float32_under_mixed_precision(layer_class):
     [
         (Conv, {"filters": 3, "kernel_size": 4, "stride": 1}),
         (ConvTranspose, {"filters": 2, "kernel_size": 3, "stride": 3}),
+        (Conv, {"filters": 3, "spectral": True}),
+        (Linear, {"filters": 3, "spectral": True}),
+        (Linear, {"filters": 4, "spectral": False}),
         (BatchNorm, {"momentum": 0.5, "epsilon": 0.1}),
     ],
 )
@@ -157,3 +160,125 @@ def test_the_moving_statistics_are_not_trained():
     layer.build([None, 4, 4, 2])
     assert len(layer.trainable_weights) == len(layer.non_trainable_weights) == 2
     assert layer.trainable_weights[0] is layer.gamma
+
+
+def test_linear_is_a_matrix_product_and_a_bias():
+    layer = Linear(3)
+    rows = normal(5, 4)
+    assert layer(rows).shape == [5, 3]
+    kernel = layer.kernel.numpy()
+    assert kernel.shape == (4, 3) and 0 < np.abs(kernel).max() <= 0.02 * 3**0.5
+    layer.bias.assign([1.0, 2.0, 3.0])
+    expected = rows.numpy() @ kernel + [1, 2, 3]
+    np.testing.assert_allclose(layer(rows), expected, rtol=1e-4)
+    half = Linear(3, dtype=keras_compat.policy("mixed_bfloat16"))
+    assert half(rows).dtype == tf.bfloat16
+    assert {tf.as_dtype(weight.dtype) for weight in half.weights} == {tf.float32}
+
+
+# --- spectral norm
+
+SPECTRAL = [(Linear, (5,), {}), (Conv, (4, 4, 2), {}), (ConvTranspose, (4, 4, 2), {})]
+
+
+def spectral(layer_class, shape, iterations, **options):
+    """Return a built layer of random weights after so many power iterations, and an input."""
+    layer = layer_class(3, spectral=True, **options)
+    inputs = normal(2, *shape)
+    layer.build(inputs.shape)
+    layer.kernel.assign(normal(*layer.kernel.shape, seed=1))
+    for _ in range(iterations):
+        layer.power_iterate()
+    return layer, inputs
+
+
+def matrix(kernel):
+    """Return a kernel as the matrix whose singular values count, float64: a column for each last index."""
+    kernel = np.asarray(kernel, np.float64)
+    return kernel.reshape(-1, kernel.shape[-1])
+
+
+@pytest.mark.parametrize(("layer_class", "shape", "options"), SPECTRAL)
+def test_the_used_kernels_greatest_singular_value_is_1(layer_class, shape, options):
+    layer, _ = spectral(layer_class, shape, 100, **options)
+    stored, used = np.array(layer.kernel), layer._kernel(tf.float32).numpy()
+    singular = np.linalg.svd(matrix(stored), compute_uv=False)
+    assert singular[0] > 2, "without the norm it would be another"
+    np.testing.assert_allclose(used, stored / singular[0], rtol=1e-4)
+    values = np.linalg.svd(matrix(used), compute_uv=False)
+    np.testing.assert_allclose(values, singular / singular[0], rtol=1e-4)
+
+
+@pytest.mark.parametrize(("layer_class", "shape", "options"), SPECTRAL)
+def test_the_used_kernel_is_what_the_layer_applies(layer_class, shape, options):
+    layer, inputs = spectral(layer_class, shape, 3, **options)
+    plain = layer_class(3, **options)
+    plain.build(inputs.shape)
+    plain.kernel.assign(layer._kernel(tf.float32))
+    np.testing.assert_allclose(layer(inputs), plain(inputs), rtol=1e-5)
+    assert np.abs(np.array(plain.kernel) - np.array(layer.kernel)).max() > 0.1
+
+
+def test_a_power_iteration_by_hand():
+    layer, _ = spectral(Linear, (5,), 0)
+    kernel = matrix(layer.kernel)
+    np.testing.assert_array_equal(layer.direction, np.ones(3))
+    left = kernel @ np.ones(3)
+    # Before the first iteration the norm is that of the direction of ones.
+    norm = np.linalg.norm(kernel @ (np.ones(3) / 3**0.5))
+    np.testing.assert_allclose(layer._kernel(tf.float32), kernel / norm, rtol=1e-4)
+    layer.power_iterate()
+    expected = kernel.T @ left
+    np.testing.assert_allclose(layer.direction, expected / np.linalg.norm(expected), rtol=1e-4)
+
+
+@pytest.mark.parametrize(("layer_class", "shape", "options"), SPECTRAL)
+def test_calls_change_neither_the_stored_kernel_nor_the_direction(layer_class, shape, options):
+    layer, inputs = spectral(layer_class, shape, 1, **options)
+    before = [np.array(weight) for weight in layer.weights]
+    assert len(before) == 3
+    first = layer(inputs)
+    np.testing.assert_array_equal(layer(inputs), first)
+    for after, old in zip(layer.weights, before):
+        np.testing.assert_array_equal(after, old)
+    assert [weight is layer.direction for weight in layer.non_trainable_weights] == [True]
+
+
+def test_gradients_flow_through_the_norm():
+    layer, inputs = spectral(Linear, (5,), 200)
+    weights = normal(2, 3, seed=2)
+    with tf.GradientTape() as tape:
+        total = tf.reduce_sum(weights * layer(inputs))
+    found = tape.gradient(total, keras_compat.tensor_of(layer.kernel)).numpy()
+
+    kernel = matrix(layer.kernel)
+    left, singular, right = np.linalg.svd(kernel)
+    outer = np.outer(left[:, 0], right[0])
+    # The slope in the used kernel, less what the norm takes back along its singular vectors.
+    plain = inputs.numpy().astype(np.float64).T @ weights.numpy()
+    expected = (plain - np.sum(plain * kernel) / singular[0] * outer) / singular[0]
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
+    assert np.abs(found - plain / singular[0]).max() > 0.1, "a norm held constant gives another"
+
+    def value(change):
+        moved = kernel + change
+        norm = np.linalg.svd(moved, compute_uv=False)[0]
+        return np.sum(weights.numpy() * (inputs.numpy().astype(np.float64) @ (moved / norm)))
+
+    for place in [(0, 0), (2, 1), (4, 2)]:
+        change = np.zeros_like(kernel)
+        change[place] = 1e-5
+        slope = (value(change) - value(-change)) / 2e-5
+        assert found[place] == pytest.approx(slope, rel=1e-3, abs=1e-3)
+
+
+def test_the_norm_is_taken_in_float32_under_mixed_precision():
+    layer = Linear(3, spectral=True, dtype=keras_compat.policy("mixed_bfloat16"))
+    layer.build([None, 5])
+    layer.kernel.assign(normal(5, 3, seed=1))
+    for _ in range(100):
+        layer.power_iterate()
+    assert {tf.as_dtype(weight.dtype) for weight in layer.weights} == {tf.float32}
+    assert layer(normal(2, 5)).dtype == tf.bfloat16
+    used = layer._kernel(tf.float32)
+    assert np.linalg.svd(matrix(used), compute_uv=False)[0] == pytest.approx(1, rel=1e-4)

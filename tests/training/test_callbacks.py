@@ -40,11 +40,11 @@ class Recorder(EverySteps):
 
 def drive(callback, start, stop, stride=1, logs=None):
     """Call a callback as training does from step `start` to `stop`."""
-    callback.set_model(SimpleNamespace(step=start, metrics=[]))
+    callback.set_model(SimpleNamespace(completed_steps=start, metrics=[]))
     callback.on_train_begin()
     callback.on_epoch_begin(0)
     for step in range(start + stride, stop + 1, stride):
-        callback.model.step = step
+        callback.model.completed_steps = step
         # Keras counts batches from 0 in each fit, whatever the model's step.
         callback.on_train_batch_end((step - start) // stride, logs or {})
     return callback
@@ -133,11 +133,11 @@ def test_speed_and_time_left_are_those_of_the_interval(tmp_path, capsys, monkeyp
     clock = SimpleNamespace(now=100.0)
     monkeypatch.setattr("sdgan_tf.training.callbacks.time.monotonic", lambda: clock.now)
     log = logging(tmp_path, every=2, until=42, batch_size=8)
-    log.set_model(SimpleNamespace(step=0, metrics=[]))
+    log.set_model(SimpleNamespace(completed_steps=0, metrics=[]))
     log.on_train_begin()
     for step, seconds in ((1, 30.0), (2, 30.0), (3, 2.0), (4, 2.0)):
         clock.now += seconds
-        log.model.step = step
+        log.model.completed_steps = step
         log.on_train_batch_end(step - 1, {})
     first, second = capsys.readouterr().err.splitlines()
     assert first.endswith("0.3 tuples/s  20:00 left")
@@ -196,7 +196,7 @@ def test_a_bad_loss_stops_with_the_step_and_the_last_good_checkpoint(tmp_path, m
     model.step.assign(3)
     path = checkpoints.save(model)
     stop = StopOnBadLoss(checkpoints)
-    stop.set_model(SimpleNamespace(step=7))
+    stop.set_model(SimpleNamespace(completed_steps=7))
     stop.on_train_batch_end(0, {"d_loss": 0.5, "g_loss": 1.0})
     with pytest.raises(BadLoss) as info:
         stop.on_train_batch_end(1, {"d_loss": 0.5, "g_loss": value})
