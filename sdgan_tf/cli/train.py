@@ -9,6 +9,8 @@ The same command again continues the run. Ctrl-C saves and leaves.
 from __future__ import annotations
 
 import contextlib
+import os
+import sys
 from collections.abc import Sequence
 
 import tensorflow as tf
@@ -52,9 +54,15 @@ def _train(model: AdversarialModel, data, schedule: training.Schedule) -> int:
         )
         return 128 + interruption.number
     print(f"Picture: {picture}")
-    print(f"TensorBoard: tensorboard --logdir {run.tensorboard}")
+    print(f"TensorBoard: {_tool('tensorboard')} --logdir {run.tensorboard}")
     print(f"Export: bin/export --run_dir={run.path} --out=saved_models/{run.path.name}")
     return 0
+
+
+def _tool(name: str) -> str:
+    """How to call a program of this environment, which need not be active."""
+    path = os.path.join(os.path.dirname(sys.executable), name)
+    return os.path.relpath(path) if os.path.exists(path) and sys.prefix != sys.base_prefix else name
 
 
 def _scope():

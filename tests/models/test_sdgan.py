@@ -18,6 +18,7 @@ from sdgan_tf import augmentation, keras_compat, objectives
 from sdgan_tf.models import SDGAN
 from sdgan_tf.models.sdgan import mix_identities
 from sdgan_tf.pixels import to_float
+from sdgan_tf.randomness import stateless_seed
 
 TINY = {"image_size": 8, "dim": 2, "d_i": 2, "d_o": 3}
 
@@ -35,15 +36,21 @@ class TestLaterAdditions(ModelCase):
     model_class = SDGAN
     arguments = {
         **TINY,
-        **{"channels": 1, "k": 3, "codes": "normal", "norm": "none", "mixed": 0.5},
-        **{"r1": 0.3, "r1_every": 2, "augment": "translation"},
+        **{
+            "channels": 1,
+            "k": 3,
+            "codes": "normal",
+            "objective": "relativistic",
+            "norm": "spectral",
+        },
+        **{"towers": "stacked", "join": "dense", "join_layers": 2, "critic_steps": 2, "mixed": 0.5},
+        **{"r1": 0.3, "r2": 0.2, "r1_every": 2, "lecam": 0.1, "augment": "translation"},
         **{"ema": 0.9, "seed": 5},
     }
 
 
-def make(weights=1, rate=1.0, **arguments):
+def make(rate=1.0, **arguments):
     """Return a model of not too small weights, which optimizers move by `rate` times the slope."""
-    keras.utils.set_random_seed(weights)
     model = SDGAN(**{**TINY, **arguments})
     for network in (model.generator, model.discriminator):
         network.set_weights([10 * value for value in network.get_weights()])
@@ -97,7 +104,7 @@ def test_the_discriminator_descends_its_loss(monkeypatch, tuples, mixed):
     calls = record(monkeypatch, model.latents, "tuples")
     real = to_float(tf.constant(tuples()))
     generator = weights(model.generator)
-    loss, d_real, d_fake = model._update_discriminator(real)
+    logs = model._update_discriminator(real)
 
     codes = tf.reshape(calls[0][1], [-1, 5])
     fake = tf.reshape(by_hand.generator(codes, training=True), real.shape)
@@ -107,7 +114,9 @@ def test_the_discriminator_descends_its_loss(monkeypatch, tuples, mixed):
         # Separate passes, as in the released code.
         scores = [by_hand.discriminator(each, training=True) for each in (real, fake)]
         found["scores"] = [float(tf.reduce_mean(score)) for score in scores]
-        total = objectives.DCGAN.discriminator_loss(*scores)
+        total = sum(
+            tf.reduce_mean(tf.nn.softplus(sign * score)) / 2 for sign, score in zip((-1, 1), scores)
+        )
         if mixed:
             score = by_hand.discriminator(mix_identities(real), training=True)
             total += mixed * tf.reduce_mean(tf.nn.softplus(score)) / 2
@@ -116,8 +125,9 @@ def test_the_discriminator_descends_its_loss(monkeypatch, tuples, mixed):
 
     before = weights(by_hand.discriminator)
     changes = slopes(expected_loss, by_hand.discriminator)
-    assert [float(d_real), float(d_fake)] == pytest.approx(found["scores"], rel=1e-3)
-    assert float(loss) == pytest.approx(found["loss"], rel=1e-4)
+    means = [float(logs["d_real"]), float(logs["d_fake"])]
+    assert means == pytest.approx(found["scores"], rel=1e-3)
+    assert float(logs["d_loss"]) == pytest.approx(found["loss"], rel=1e-4)
     for after, old, change in zip(weights(model.discriminator), before, changes):
         np.testing.assert_allclose(after, old - change, rtol=1e-3, atol=1e-4)
     for after, old in zip(weights(model.generator), generator):
@@ -131,7 +141,7 @@ def test_the_generator_descends_its_loss_against_the_new_discriminator(monkeypat
         each._update_discriminator(real)
     calls = record(monkeypatch, model.latents, "tuples")
     discriminator = weights(model.discriminator)
-    loss = model._update_generator(tf.constant(4))
+    loss = model._update_generator(real)
 
     codes = tf.reshape(calls[0][1], [-1, 5])
 
@@ -182,48 +192,281 @@ def test_mixed_tuples_take_their_second_half_from_the_next_identity():
     assert mix_identities(triples)[..., 0, 0, 0].numpy().tolist() == [[0, 4, 5], [3, 1, 2]]
 
 
-def test_r1_adds_the_gradient_of_the_squared_slopes_on_due_steps_only(tuples):
-    options = {"norm": "none", "r1_every": 3}
-    real = to_float(tf.constant(tuples(count=2)))
+def squared_slopes(discriminator, tuples):
+    """Return the squared norm of each tuple's gradient, from one pass for each tuple."""
+    found = []
+    for index in range(len(tuples)):
+        one = tuples[index : index + 1]
+        with tf.GradientTape() as tape:
+            tape.watch(one)
+            score = discriminator(one)[0]
+        found.append(tf.reduce_sum(tape.gradient(score, one) ** 2))
+    return tf.stack(found)
 
-    plain, penalised = make(**options), make(r1=0.2, **options)
-    for model in (plain, penalised):
-        model.step.assign(4)
-        model._update_discriminator(real)
-    for off, on in zip(weights(plain.discriminator), weights(penalised.discriminator)):
-        np.testing.assert_array_equal(on, off)
 
-    plain, penalised, by_hand = make(**options), make(r1=0.2, **options), make(**options)
-    for model in (plain, penalised):
-        model.step.assign(3)
-        model._update_discriminator(real)
+def pictures(seed, count=2):
+    """Return fixed random tuples, float32 in [-1, 1]."""
+    shape = (count, 2, 8, 8, 3)
+    return tf.constant(np.random.default_rng(seed).uniform(-1, 1, shape).astype(np.float32))
+
+
+def added(model, real, fake):
+    """Return what the penalties add to slopes of 0, as arrays."""
+    zeros = [tf.constant(0.0 * value) for value in weights(model.discriminator)]
+    return [slope.numpy() for slope in model._add_penalties(zeros, real, fake)]
+
+
+@pytest.mark.parametrize(("r1", "r2"), [(0.2, 0.0), (0.0, 0.3), (0.2, 0.3)])
+def test_r1_and_r2_add_the_gradients_of_the_squared_slopes(r1, r2):
+    model = make(norm="none", r1=r1, r2=r2, r1_every=3)
+    real, fake = pictures(0), 0.5 * pictures(1)
 
     def penalty():
-        total = 0.0
-        for index in range(2):
-            one = real[index : index + 1]
-            with tf.GradientTape() as tape:
-                tape.watch(one)
-                score = by_hand.discriminator(one)[0]
-            total += tf.reduce_sum(tape.gradient(score, one) ** 2)
-        # A half of r1 = 0.2, three times as strong for being applied at one step of three.
-        return 0.1 * 3 * total / 2
+        # A half of each weight, three times as strong for being applied at one step of three.
+        squares = [squared_slopes(model.discriminator, tuples) for tuples in (real, fake)]
+        return 1.5 * (r1 * tf.reduce_mean(squares[0]) + r2 * tf.reduce_mean(squares[1]))
 
-    changes = slopes(penalty, by_hand.discriminator)
-    assert max(np.abs(change).max() for change in changes[:-1]) > 1e-3
-    pairs = zip(weights(plain.discriminator), weights(penalised.discriminator), changes)
-    for off, on, change in pairs:
-        np.testing.assert_allclose(off - on, change, rtol=1e-3, atol=1e-5)
+    expected = slopes(penalty, model.discriminator)
+    assert max(np.abs(slope).max() for slope in expected[:-1]) > 1e-3
+    model.step.assign(6)
+    for found, slope in zip(added(model, real, fake), expected):
+        np.testing.assert_allclose(found, slope, rtol=1e-3, atol=1e-5)
+    # Nothing is due at other steps.
+    for step in (7, 8):
+        model.step.assign(step)
+        assert not any(np.any(slope) for slope in added(model, real, fake))
 
 
-def test_r1_leaves_the_moving_statistics_to_the_other_passes(tuples):
+def test_penalties_are_of_the_tuples_that_the_discriminator_has_seen(monkeypatch, tuples):
+    model = make(norm="none", r1=0.1, r2=0.1, augment="cutout", mixed=0.5)
+    judged = record(monkeypatch, model.discriminator, "call")
+    penalised = record(monkeypatch, model, "_add_penalties")
+    before = weights(model.discriminator)
+    model._update_discriminator(to_float(tf.constant(tuples())))
+    batch, (_, real, fake) = judged[0][0][0], penalised[0][0]
+    np.testing.assert_array_equal(tf.concat([real, fake], 0), batch[:8])
+    # What they add reaches the optimizer.
+    for after, old, slope in zip(weights(model.discriminator), before, penalised[0][1]):
+        np.testing.assert_allclose(after, old - slope, rtol=1e-4, atol=1e-5)
+
+
+def test_penalties_leave_the_moving_statistics_to_the_other_passes(tuples):
     real = to_float(tf.constant(tuples()))
-    model = make(r1=0.2)
+    model = make(r1=0.2, r2=0.2)
     before = arrays(model, "discriminator")
-    slopes_found = [tf.constant(0.0 * value) for value in weights(model.discriminator)]
-    slopes_found = model._add_penalty(slopes_found, real)
-    assert max(np.abs(slope).max() for slope in slopes_found) > 1e-3
+    assert max(np.abs(slope).max() for slope in added(model, real, 0.5 * real)) > 1e-3
     assert_equal(arrays(model, "discriminator"), before)
+
+
+def test_lecam_anchors_by_hand(tmp_path):
+    model = make(lecam=0.5)
+    real, fake = tf.constant([1.0, 3.0]), tf.constant([-1.0, -4.0])
+    # Anchors start at 0: squares of real scores above the fake anchor, of fake ones below the real anchor.
+    assert float(model._anchored(real, fake)) == pytest.approx((1 + 9) / 2 + (1 + 16) / 2)
+    np.testing.assert_allclose(model.anchors, [0.01 * 2.0, 0.01 * -2.5], rtol=1e-5)
+    expected = (1.025**2 + 3.025**2) / 2 + (1.02**2 + 4.02**2) / 2
+    assert float(model._anchored(real, fake)) == pytest.approx(expected)
+    np.testing.assert_allclose(model.anchors, [0.0398, -0.04975], rtol=1e-5)
+    # Scores on the right side of both anchors cost nothing.
+    model.anchors.assign([-1.0, 1.0])
+    assert float(model._anchored(tf.constant([0.5]), tf.constant([-0.5]))) == 0
+
+    assert model.state()["anchors"] is model.anchors
+    assert "anchors" not in make().state()
+    model.anchors.assign([0.25, -0.75])
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded.anchors, [0.25, -0.75])
+
+
+def test_lecam_is_part_of_the_discriminators_loss(tuples):
+    real = to_float(tf.constant(tuples()))
+    plain, anchored = make(), make(lecam=0.5)
+    anchored.anchors.assign([2.0, -3.0])
+    scores = []
+    original = anchored._anchored
+    anchored._anchored = lambda *both: (scores.extend(both), original(*both))[1]
+    off, on = (float(model._update_discriminator(real)["d_loss"]) for model in (plain, anchored))
+    above = np.maximum(scores[0] + 3.0, 0) ** 2
+    below = np.maximum(2.0 - scores[1], 0) ** 2
+    assert on - off == pytest.approx(0.5 * (above.mean() + below.mean()), rel=1e-3)
+    pairs = zip(weights(plain.discriminator), weights(anchored.discriminator))
+    assert any(np.abs(one - two).max() > 1e-3 for one, two in pairs)
+
+
+# --- objectives
+
+
+@pytest.mark.parametrize("objective", sorted(objectives.OBJECTIVES))
+def test_every_objective_trains(tuples, objective):
+    norm = "none" if objective == "wgan-gp" else "batch"
+    model = SDGAN(**TINY, objective=objective, norm=norm, critic_steps=2)
+    model.compile()
+    before = weights(model.generator), weights(model.discriminator)
+    for _ in range(2):
+        logs = model.train_step(tf.constant(tuples()))
+        assert set(logs) == set(SDGAN.LOGS)
+        assert np.all(np.isfinite(list(logs.values())))
+    for network, old in zip((model.generator, model.discriminator), before):
+        assert all(np.all(np.isfinite(value)) for value in weights(network))
+        assert any(not np.array_equal(*pair) for pair in zip(weights(network), old))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "turns"),
+    [
+        ({}, [1, 2, 3]),
+        ({"critic_steps": 2}, [2, 4]),
+        ({"objective": "wgan"}, [5]),
+        ({"objective": "wgan", "critic_steps": 1}, [1, 2, 3]),
+        ({"objective": "relativistic", "critic_steps": 3}, [3]),
+    ],
+)
+def test_the_generator_moves_on_its_turns_only(tuples, arguments, turns):
+    model = make(rate=0.01, **arguments)
+    moved = []
+    for step in range(1, max(turns) + 1):
+        before = weights(model.generator), weights(model.discriminator)
+        model.train_step(tf.constant(tuples()))
+        if any(not np.array_equal(*pair) for pair in zip(weights(model.generator), before[0])):
+            moved.append(step)
+        pairs = zip(weights(model.discriminator), before[1])
+        assert any(not np.array_equal(*pair) for pair in pairs), "D moves at each"
+    assert moved == turns
+
+
+def test_what_is_logged_of_the_generator_between_its_turns(tuples):
+    logs = make(objective="wgan").train_step(tf.constant(tuples()))
+    assert float(logs["g_loss"]) == pytest.approx(-float(logs["d_fake"]))
+    logs = make(objective="relativistic", critic_steps=2).train_step(tf.constant(tuples()))
+    difference = float(logs["d_fake"]) - float(logs["d_real"])
+    assert float(logs["g_loss"]) == pytest.approx(np.log1p(np.exp(-difference)), rel=1e-4)
+
+
+def test_critic_steps_are_refused_on_several_devices(monkeypatch, tuples):
+    model = make(critic_steps=2)
+    before = arrays(model)
+    strategy = type("Strategy", (), {"num_replicas_in_sync": 2})()
+    with monkeypatch.context() as patch:
+        patch.setattr(tf.distribute, "get_strategy", lambda: strategy)
+        with pytest.raises(ValueError, match="one device.*Received: 2 critic steps"):
+            model.train_step(tf.constant(tuples()))
+    assert_equal(arrays(model), before)
+
+
+@pytest.mark.parametrize("norm", ["batch", "spectral"])
+def test_wgan_clips_kernels_and_biases_and_nothing_else(tuples, norm):
+    model = make(objective="wgan", norm=norm, rate=1e-3, image_size=16)
+    model.train_step(tf.constant(tuples(size=16)))
+    clipped = {"kernel": [], "bias": []}
+    for name, value in arrays(model, "discriminator").items():
+        kind = name.split("/")[-1]
+        if kind in clipped:
+            clipped[kind].append(value)
+        elif kind in ("gamma", "direction"):
+            assert np.abs(value).max() > 0.1, name
+    for values in clipped.values():
+        assert len(values) == 4
+        assert all(np.abs(value).max() <= np.float32(0.01) for value in values)
+    assert all(np.abs(value).max() == np.float32(0.01) for value in clipped["kernel"])
+    assert max(np.abs(value).max() for value in weights(model.generator)) > 0.1
+
+
+def test_other_objectives_clip_nothing(tuples):
+    model = make(objective="hinge", rate=1e-3)
+    model.train_step(tf.constant(tuples()))
+    assert all(np.abs(layer.kernel).max() > 0.02 for layer in model.discriminator.tower)
+
+
+def test_the_interpolation_penalty_by_hand():
+    model = make(objective="wgan-gp", norm="none", seed=3)
+    real, fake = pictures(0, count=3), 0.5 * pictures(1, count=3)
+    model.step.assign(7)
+    seed = stateless_seed(3, "interpolation of the penalty", 7, 0)
+    share = tf.random.stateless_uniform([3, 1, 1, 1, 1], seed, alg="philox")
+    assert len(np.unique(share)) == 3
+    between = fake + share * (real - fake)
+
+    def penalty():
+        norms = tf.sqrt(squared_slopes(model.discriminator, between))
+        return 10 * tf.reduce_mean((norms - 1) ** 2)
+
+    assert float(model._interpolation_penalty(real, fake)) == pytest.approx(
+        float(penalty()), rel=1e-4
+    )
+    expected = slopes(penalty, model.discriminator)
+    assert max(np.abs(slope).max() for slope in expected) > 1e-2
+    for found, slope in zip(added(model, real, fake), expected):
+        np.testing.assert_allclose(found, slope, rtol=1e-3, atol=1e-4)
+
+
+def test_the_interpolation_penalty_of_a_slope_that_is_known():
+    model = make(objective="wgan-gp", norm="none")
+    # A score that is linear in the pictures, of a slope that is 2 / sqrt(n) at each of n places: of norm 2.
+    size = 2 * 8 * 8 * 3
+    model.discriminator.call = lambda tuples, **_: tf.reduce_sum(
+        tuples * (2 / size**0.5), axis=[1, 2, 3, 4]
+    )
+    found = model._interpolation_penalty(pictures(0), pictures(1))
+    assert float(found) == pytest.approx(10 * (2 - 1) ** 2, rel=1e-4)
+    # Where there is no slope, the penalty still has a finite gradient.
+    flat = make(objective="wgan-gp", norm="none")
+    flat.discriminator.set_weights([0 * value for value in flat.discriminator.get_weights()])
+    assert all(np.all(np.isfinite(slope)) for slope in added(flat, pictures(0), pictures(1)))
+
+
+def test_the_interpolation_penalty_refuses_batch_norm():
+    with pytest.raises(ValueError, match="depend on the whole batch: take norm='none'"):
+        SDGAN(**TINY, objective="wgan-gp")
+
+
+def test_a_step_is_one_power_iteration(tuples):
+    model = make(norm="spectral", rate=0.1, r1=0.1, mixed=0.5)
+    layers = [*model.discriminator.tower, *model.discriminator.joint, model.discriminator.finish]
+    for _ in range(2):
+        expected = []
+        for layer in layers:
+            kernel = array(layer.kernel).reshape(-1, layer.kernel.shape[-1])
+            moved = kernel.T @ (kernel @ array(layer.direction))
+            expected.append(moved / np.linalg.norm(moved))
+        model.train_step(tf.constant(tuples()))
+        for layer, direction in zip(layers, expected):
+            np.testing.assert_allclose(layer.direction, direction, rtol=1e-3, atol=1e-5)
+    assert np.abs(array(layers[0].direction) - 1).max() > 0.05
+
+
+def test_layers_of_equal_shape_start_differently():
+    model = SDGAN(**TINY, k=1, join_layers=2)
+    first, second = (array(layer.kernel) for layer in model.discriminator.joint)
+    assert first.shape == second.shape
+    assert not np.any(first == second)
+
+
+@pytest.mark.skipif(keras_compat.KERAS_3, reason="TensorFlow Addons runs on Keras 2")
+def test_spectral_norm_of_addons_trains_from_seeded_weights_and_is_saved(tuples, tmp_path):
+    def addons(**arguments):
+        keras.utils.set_random_seed(len(arguments))
+        return make(norm="spectral-addons", rate=0.01, **arguments)
+
+    model, same = addons(), addons(seed=0)
+    assert_equal(arrays(model), arrays(same))
+    images = tf.constant(tuples())
+    for each in (model, same):
+        each.train_step(images)
+    assert_equal(arrays(model), arrays(same))
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert_equal(arrays(loaded, "discriminator"), arrays(model, "discriminator"))
+    names = [name for name in model.state() if name.startswith("discriminator")]
+    assert len(names) == 3 * 3 and sum(name.endswith("sn_u") for name in names) == 3
+
+    clipped = addons(objective="wgan")
+    clipped._clip_weights()
+    for layer in clipped.discriminator.tower:
+        assert np.abs(layer.layer.kernel).max() == np.float32(0.01)
+
+
+# --- augmentation
 
 
 def test_real_and_fake_pictures_are_both_augmented_each_time_anew(monkeypatch, tuples):
@@ -277,6 +520,12 @@ def test_wrong_batches_are_refused(shape, dtype, message):
         ({"mixed": 0.5, "k": 1}, "Received: mixed=0.5, k=1"),
         ({"mixed": -0.5}, "Received: mixed=-0.5"),
         ({"r1": -1.0}, "r1=-1.0"),
+        ({"r2": -1.0}, "r2=-1.0"),
+        ({"lecam": -1.0}, "lecam=-1.0"),
+        ({"critic_steps": -1}, "critic_steps=-1"),
+        ({"towers": "twin"}, "Received: towers='twin'"),
+        ({"join": "sum"}, "Received: join='sum'"),
+        ({"join_layers": 3}, "Received: join='conv', join_layers=3"),
         ({"r1_every": 0}, "r1_every=0"),
     ],
 )
@@ -290,7 +539,9 @@ def test_the_defaults_are_the_papers():
     config = model.get_config()
     paper = {"image_size": 64, "channels": 3, "dim": 64, "d_i": 50, "d_o": 50, "k": 2}
     paper |= {"codes": "uniform", "objective": "dcgan", "norm": "batch"}
-    off = {"mixed": 0.0, "r1": 0.0, "augment": "", "ema": 0.0, "precision": "float32"}
+    paper |= {"towers": "siamese", "join": "conv", "join_layers": 1, "critic_steps": 0}
+    off = {"mixed": 0.0, "r1": 0.0, "r2": 0.0, "lecam": 0.0, "augment": "", "ema": 0.0}
+    off |= {"precision": "float32"}
     assert {name: config[name] for name in {**paper, **off}} == {**paper, **off}
     assert model.parameters() == {"generator": 5_135_363, "discriminator": 9_030_529}
     for optimizer in model.default_optimizers():
