@@ -10,9 +10,11 @@ FLAGS ?=
 ifeq ($(STACK),addons)
 VENV ?= .venv-addons
 EXTRAS = [dev,addons]
+PYTHONS = 3.9 3.10 3.11
 else
 VENV ?= .venv
 EXTRAS = [dev]
+PYTHONS = 3.10 3.11 3.12 3.13
 endif
 
 READY = $(VENV)/.ready
@@ -32,6 +34,9 @@ lint: $(READY)
 setup: $(READY)
 
 $(READY): setup.py sdgan_tf/version.py
+	@case " $(PYTHONS) " in *" $$($(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])') "*) ;; *) \
+	  echo "This stack needs Python $(PYTHONS); $(PYTHON) is $$($(PYTHON) --version). Name one: make PYTHON=python3.11"; \
+	  exit 1;; esac
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --upgrade pip
 	$(VENV)/bin/python -m pip install --quiet -e '.$(EXTRAS)'

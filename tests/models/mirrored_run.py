@@ -1,4 +1,4 @@
-"""Trains on two logical CPU devices and prints what it found: started by test_sdgan.py.
+"""Trains on two logical CPU devices and prints what it found: started by test_mirrored.py.
 
 A process of its own, because devices can only be split before TensorFlow uses them.
 """
@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow import keras
 
-from sdgan_tf.models import SDGAN
+from sdgan_tf.models import SDBEGAN, SDGAN
 
 DEVICES = ["CPU:0", "CPU:1"]
 
@@ -21,7 +21,7 @@ def main():
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
     strategy = tf.distribute.MirroredStrategy(DEVICES)
     with strategy.scope():
-        model = SDGAN(image_size=8, dim=2, d_i=2, d_o=3, r1=0.1, r1_every=2, ema=0.9)
+        model = SDGAN(image_size=8, dim=2, d_i=2, d_o=3, r1=0.1, r1_every=2, lecam=0.1, ema=0.9)
         model.compile(keras.optimizers.SGD(1.0), keras.optimizers.Adam(1e-3))
     before = model.generator.get_weights()
 
@@ -32,20 +32,59 @@ def main():
     ]
     found["change"] = change(strategy, model)
 
-    images = np.random.default_rng(0).integers(0, 256, (4, 2, 8, 8, 3), dtype=np.uint8)
-    data = tf.data.Dataset.from_tensors(images).repeat()
+    data = tf.data.Dataset.from_tensors(pictures(model, 4)).repeat()
     history = model.fit(data, steps_per_epoch=2, epochs=1, verbose=0).history
-    found["losses"] = [value for name in model.LOGS for value in history[name]]
-    found["step"] = int(tf.convert_to_tensor(model.step))
+    found["sdgan"] = {"losses": [value for name in model.LOGS for value in history[name]]}
+    found["sdgan"] |= state(strategy, model)
     after = model.generator.get_weights()
     found["moved"] = any(not np.array_equal(a, b) for a, b in zip(after, before))
-    # The running means of the log are each replica's own until they are read.
-    found["apart"] = [
-        name
-        for name, value in model.state().items()
-        if not name.startswith("log/") and not in_sync(strategy, value)
-    ]
+    with strategy.scope():
+        model = SDBEGAN(image_size=16, dim=1, d_i=2, d_o=3, rate_k=0.1)
+        model.compile()
+    found["sdbegan"] = balance(strategy, model)
     print(json.dumps(found))
+
+
+def pictures(model, count):
+    """Return real tuples that suit `model`: uint8."""
+    shape = (count, model.k, model.image_size, model.image_size, model.channels)
+    return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+
+
+def state(strategy, model):
+    """Return how far the model is, and the names of what differs between the replicas."""
+    return {
+        "step": model.completed_steps,
+        # The running means of the log are each replica's own until they are read.
+        "apart": [
+            name
+            for name, value in model.state().items()
+            if not name.startswith("log/") and not in_sync(strategy, value)
+        ],
+    }
+
+
+def balance(strategy, model):
+    """Train two steps of SD-BEGAN without a graph; return what each replica found."""
+    real = tf.constant(pictures(model, 4))
+    # The steps' own values, not running means.
+    model._end_step = lambda logs: (model.step.assign_add(1), logs)[1]
+
+    def step():
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        return model.train_step(tf.split(real, 2)[replica])
+
+    losses, balances = [], []
+    for _ in range(2):
+        logs = strategy.run(step)
+        results = {
+            name: [float(value) for value in strategy.experimental_local_results(logs[name])]
+            for name in model.LOGS
+        }
+        losses += sum(results.values(), [])
+        balances.append(results["balance"])
+    k_t = float(tf.convert_to_tensor(model.k_t))
+    return {"losses": losses, "balances": balances, "k_t": k_t, **state(strategy, model)}
 
 
 def change(strategy, model):

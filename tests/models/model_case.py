@@ -80,7 +80,7 @@ class ModelCase:
 
     @classmethod
     def make(cls, moved=False, compile_options=None, **changes):
-        """Return a compiled model; `moved` ones have other weights than their seed's, `changes` are arguments."""
+        """Return a compiled model of changed arguments; `moved` gives it other weights than its seed's."""
         model = cls.model_class(**{**cls.arguments, **changes})
         for network in model._networks().values() if moved else ():
             network.set_weights([value + 0.1 for value in network.get_weights()])
@@ -301,30 +301,39 @@ class ModelCase:
 
     # --- pictures
 
-    def test_generate_gives_a_picture_to_each_pair_of_seeds(self, trained):
-        edge = (trained.image_size, trained.image_size, trained.channels)
-        grid = trained.generate(3, 2, seed=1)
+    @pytest.fixture(scope="class")
+    @classmethod
+    def vivid(cls):
+        """Return a model whose pictures differ by more than a shade of grey."""
+        model = cls.make()
+        kernel = model.best_generator.finish.kernel
+        kernel.assign(10 * array(kernel))
+        return model
+
+    def test_generate_gives_a_picture_to_each_pair_of_seeds(self, vivid):
+        edge = (vivid.image_size, vivid.image_size, vivid.channels)
+        grid = vivid.generate(3, 2, seed=1)
         assert grid.shape == (3, 2, *edge) and grid.dtype == np.uint8
         assert len(np.unique(grid.reshape(6, -1), axis=0)) == 6
         # Neither the number of neighbours nor how many are made at a time changes a picture.
-        np.testing.assert_array_equal(trained.generate(2, 3, seed=1)[:, :2], grid[:2])
-        np.testing.assert_array_equal(trained.generate(3, 2, seed=1, batch_size=1), grid)
-        assert not np.array_equal(trained.generate(3, 2, seed=2), grid)
+        np.testing.assert_array_equal(vivid.generate(2, 3, seed=1)[:, :2], grid[:2])
+        np.testing.assert_array_equal(vivid.generate(3, 2, seed=1, batch_size=1), grid)
+        assert not np.array_equal(vivid.generate(3, 2, seed=2), grid)
 
-    def test_generate_takes_the_seeds_themselves(self, trained):
-        grid = trained.generate([5, 9, 5], [7])
+    def test_generate_takes_the_seeds_themselves(self, vivid):
+        grid = vivid.generate([5, 9, 5], [7])
         np.testing.assert_array_equal(grid[0], grid[2])
         assert not np.array_equal(grid[0], grid[1])
-        np.testing.assert_array_equal(trained.generate([9], [3, 7])[0, 1], grid[1, 0])
-        first = trained.generate(2, 1, seed=0)
-        np.testing.assert_array_equal(trained.generate(np.array([0, 1]), [0]), first)
+        np.testing.assert_array_equal(vivid.generate([9], [3, 7])[0, 1], grid[1, 0])
+        first = vivid.generate(2, 1, seed=0)
+        np.testing.assert_array_equal(vivid.generate(np.array([0, 1]), [0]), first)
 
-    def test_rows_share_the_identity_and_columns_the_observation(self, trained):
-        codes = trained.latents.grid(
-            trained.latents.identity_codes([4, 6]), trained.latents.observation_codes([1, 2, 3])
+    def test_rows_share_the_identity_and_columns_the_observation(self, vivid):
+        codes = vivid.latents.grid(
+            vivid.latents.identity_codes([4, 6]), vivid.latents.observation_codes([1, 2, 3])
         )
-        grid = trained.generate([4, 6], [1, 2, 3])
+        grid = vivid.generate([4, 6], [1, 2, 3])
         for row in range(2):
             for column in range(3):
-                picture = trained.render(codes[row, column][tf.newaxis])[0]
+                picture = vivid.render(codes[row, column][tf.newaxis])[0]
                 np.testing.assert_array_equal(grid[row, column], picture)

@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -574,40 +568,3 @@ def test_empty_grids_are_refused(asked):
 def test_counts_may_be_numpys():
     model = make()
     np.testing.assert_array_equal(model.generate(np.int64(2), 1), model.generate(2, 1))
-
-
-# --- several devices
-
-
-@pytest.fixture(scope="module")
-def mirrored():
-    """Return what `mirrored_run.py` found on two logical devices, in a process that has them."""
-    here = Path(__file__).parent
-    paths = [str(here.parents[1]), os.environ.get("PYTHONPATH", "")]
-    done = subprocess.run(
-        [sys.executable, str(here / "mirrored_run.py")],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
-    return json.loads(done.stdout.splitlines()[-1])
-
-
-def test_mirrored_training_runs_in_step(mirrored):
-    assert mirrored["replicas"] == 2
-    assert mirrored["step"] == 2
-    assert mirrored["moved"] and mirrored["apart"] == []
-    assert np.all(np.isfinite(mirrored["losses"]))
-
-
-def test_replicas_draw_different_codes(mirrored):
-    first, second = mirrored["codes"]
-    assert np.shape(first) == np.shape(second) == (4, 5)
-    assert not np.any(np.isclose(first, second))
-
-
-def test_an_update_is_the_mean_over_replicas(mirrored):
-    # The loss is the sum of the weights times 1 on one replica and times 3 on the other.
-    np.testing.assert_allclose(mirrored["change"], -2.0, rtol=1e-5)
