@@ -1,7 +1,9 @@
 # make train    sets up what it needs and trains the quick start
 # make test     sets up what it needs and runs the tests (STACK=addons for TensorFlow 2.15 with Keras 2)
+# make setup    sets up the virtual environment alone
 # make lint     checks the code's form
 # make clean    removes the virtual environments
+# FLAGS="--steps=100" goes to bin/train, or to pytest
 
 PYTHON ?= python3
 STACK ?= current

@@ -30,6 +30,7 @@ def main(arguments: Sequence[str]) -> int:
     if arguments:
         raise ValueError(f"Flags have the form --name=value. Received: {' '.join(arguments)}")
     schedule = run_flags.schedule()
+    print(f"Data: {FLAGS.data_dir or 'the built-in drawn people'}")
     parts = data_flags.split(data_flags.load(k=model_flags.k()))
     for name, part in zip(parts._fields, parts):
         print(f"{name.capitalize()}: {part.summary()}")

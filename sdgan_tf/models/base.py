@@ -4,8 +4,7 @@ generator, generation.
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from tensorflow import keras
 
 from sdgan_tf import keras_compat
 from sdgan_tf.latents import LatentSpace
+from sdgan_tf.models import variables
 from sdgan_tf.pixels import to_float, to_uint8
 from sdgan_tf.randomness import stateless_seed
 
@@ -97,7 +97,7 @@ class AdversarialModel(keras.Model):
         self.averaged = None
         for part, network in self._networks().items():
             network.build()
-            _seed_weights(network, part, self.seed)
+            variables.seed(network, part, self.seed)
         if self.ema:
             self.averaged = self._make_generator()
             self.averaged.build()
@@ -299,13 +299,10 @@ class AdversarialModel(keras.Model):
         """
         state = {"step": self.step}
         for part, network in self._networks().items():
-            for path, layer in _leaves(network, part):
-                for variable in layer.variables:
-                    name = variable.name.split("/")[-1].split(":")[0]
-                    state[f"{path}/{name}"] = variable
+            state.update(variables.by_path(network, part))
         for part in ("d_optimizer", "g_optimizer"):
-            variables = keras_compat.optimizer_variables(getattr(self, part))
-            state.update({f"{part}/{index:03d}": item for index, item in enumerate(variables)})
+            items = keras_compat.optimizer_variables(getattr(self, part))
+            state.update({f"{part}/{index:03d}": item for index, item in enumerate(items)})
         for tracker in self._trackers:
             state.update({f"log/{tracker.name}/{i}": v for i, v in enumerate(tracker.variables)})
         return state
@@ -339,36 +336,3 @@ def _seeds(asked: int | Sequence[int], seed: int) -> list[int]:
     if len(seeds) < 1:
         raise ValueError(f"A grid has at least one row and one column. Received: {asked}")
     return [int(value) for value in seeds]
-
-
-def _leaves(network: keras.Model, path: str) -> Iterator[tuple[str, keras.layers.Layer]]:
-    """The layers of a network that hold variables, each with a path that is the same in every
-    process.
-    """
-    for index, layer in enumerate(network.layers):
-        place = f"{path}/{index:02d}_{type(layer).__name__}"
-        if isinstance(layer, keras.Model):
-            yield from _leaves(layer, place)
-        else:
-            yield place, layer
-
-
-def _seed_weights(network: keras.Model, part: str, seed: int) -> None:
-    """Draws the kernels anew, as a pure function of the seed and of where they are."""
-    for path, layer in _leaves(network, part):
-        if hasattr(layer, "layer"):
-            # A wrapper of TensorFlow Addons: draws its singular vector too, from the global
-            # generator.
-            start = keras.initializers.TruncatedNormal(
-                stddev=0.02, seed=_number(f"{seed}/{path}/u")
-            )
-            layer.u.assign(start(layer.u.shape, "float32"))
-            layer = layer.layer
-        if hasattr(layer, "kernel_initializer"):
-            settings = {**layer.kernel_initializer.get_config(), "seed": _number(f"{seed}/{path}")}
-            initializer = type(layer.kernel_initializer).from_config(settings)
-            layer.kernel.assign(initializer(layer.kernel.shape, "float32"))
-
-
-def _number(text: str) -> int:
-    return zlib.crc32(text.encode()) & 0x7FFFFFFF

@@ -9,29 +9,14 @@ from typing import Any
 import tensorflow as tf
 from tensorflow import keras
 
-from sdgan_tf import keras_compat
 from sdgan_tf.keras_compat import register
+from sdgan_tf.networks.common import halvings, policy_of
 
 SMALLEST_MAP = 8
 
 
-def halvings(image_size: int) -> int:
-    """How many times `image_size` is halved on the way to the smallest map, 8x8."""
-    count = (image_size // SMALLEST_MAP).bit_length() - 1
-    if count < 1 or SMALLEST_MAP * 2**count != image_size:
-        raise ValueError(
-            "BEGAN networks make pictures whose edge is a power of two, 16 or more. "
-            f"Received: image_size={image_size}"
-        )
-    return count
-
-
 def _conv(filters: int, options: dict[str, Any], strides: int = 1) -> keras.layers.Conv2D:
     return keras.layers.Conv2D(filters, 3, strides, "same", activation="elu", **options)
-
-
-def _policy_of(network: keras.Model) -> dict[str, Any]:
-    return {"dtype": keras_compat.policy(keras_compat.policy_name(network))}
 
 
 @register
@@ -66,9 +51,11 @@ class BEGANGenerator(keras.Model):
         self.channels = channels
         self.dim = dim
 
-        options = _policy_of(self)
+        options = policy_of(self)
         self.start = keras.layers.Dense(SMALLEST_MAP**2 * dim, **options)
-        self.convs = [_conv(dim, options) for _ in range(2 * halvings(image_size) + 2)]
+        self.convs = [
+            _conv(dim, options) for _ in range(2 * halvings(image_size, SMALLEST_MAP) + 2)
+        ]
         self.double = keras.layers.UpSampling2D(**options)
         # The picture itself stays float32 under every precision policy.
         self.finish = keras.layers.Conv2D(channels, 3, 1, "same", dtype="float32")
@@ -131,8 +118,8 @@ class SiameseAutoencoder(keras.Model):
         self.channels = channels
         self.dim = dim
 
-        options = _policy_of(self)
-        count = halvings(image_size)
+        options = policy_of(self)
+        count = halvings(image_size, SMALLEST_MAP)
         self.encoder = [_conv(dim, options)]
         for level in range(1, count + 2):
             self.encoder += [_conv(level * dim, options), _conv(level * dim, options)]

@@ -13,27 +13,13 @@ from tensorflow import keras
 
 from sdgan_tf import keras_compat
 from sdgan_tf.keras_compat import register
+from sdgan_tf.networks.common import halvings, policy_of
 from sdgan_tf.networks.layers import BatchNorm, Conv, ConvTranspose, Linear, dcgan_initializer
 
 SMALLEST_MAP = 4
 NORMS = ("batch", "none", "spectral", "spectral-addons")
 TOWERS = ("siamese", "stacked")
 JOINS = ("conv", "dense")
-
-
-def halvings(image_size: int) -> int:
-    """How many strided layers lie between `image_size` and the smallest map, 4x4."""
-    count = (image_size // SMALLEST_MAP).bit_length() - 1
-    if count < 1 or SMALLEST_MAP * 2**count != image_size:
-        raise ValueError(
-            "DCGAN networks make pictures whose edge is a power of two, 8 or more. "
-            f"Received: image_size={image_size}"
-        )
-    return count
-
-
-def _policy_of(network: keras.Model) -> dict[str, Any]:
-    return {"dtype": keras_compat.policy(keras_compat.policy_name(network))}
 
 
 @register
@@ -64,14 +50,14 @@ class DCGANGenerator(keras.Model):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        count = halvings(image_size)
+        count = halvings(image_size, SMALLEST_MAP)
         self.code_size = code_size
         self.image_size = image_size
         self.channels = channels
         self.dim = dim
 
         widths = [dim * 2**power for power in reversed(range(count))]
-        options = _policy_of(self)
+        options = policy_of(self)
         self.start = keras.layers.Dense(
             SMALLEST_MAP**2 * widths[0], kernel_initializer=dcgan_initializer(), **options
         )
@@ -149,12 +135,12 @@ class SiameseDCGANDiscriminator(keras.Model):
         self.join = join
         self.join_layers = join_layers
 
-        widths = [dim * 2**power for power in range(halvings(image_size))]
-        self._options = {**_policy_of(self), "spectral": norm == "spectral"}
+        widths = [dim * 2**power for power in range(halvings(image_size, SMALLEST_MAP))]
+        self._options = {**policy_of(self), "spectral": norm == "spectral"}
         self.tower = [self._wrapped(Conv(width, **self._options)) for width in widths]
         self.joint = self._joint_layers(widths[-1])
         normed = len(widths) - 1 + join_layers if norm == "batch" else 0
-        self.norms = [BatchNorm(**_policy_of(self)) for _ in range(normed)]
+        self.norms = [BatchNorm(**policy_of(self)) for _ in range(normed)]
         # The score itself stays float32 under every precision policy.
         self.finish = self._wrapped(Linear(1, spectral=norm == "spectral", dtype="float32"))
 

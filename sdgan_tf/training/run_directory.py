@@ -101,7 +101,7 @@ class RunDirectory:
             changes = differences(self.config(), config)
             if changes:
                 raise RunError(
-                    f"{self.path} holds a run of another configuration. Take the old one back, or name a new folder by "
+                    f"{self.path} holds a run of another configuration. Use the old settings, delete the folder, or name a new one by "
                     "--run_dir:\n" + "\n".join(f"  {line}" for line in changes)
                 )
         for fragment in self.path.rglob(FRAGMENTS):

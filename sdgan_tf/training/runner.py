@@ -107,9 +107,9 @@ def train(
         for name, text in (notes or {}).items():
             (run.path / name).write_text(text)
         checkpoints = Checkpoints(run.checkpoints, schedule.keep, schedule.best_mode)
-        if checkpoints.load_newest(model) is not None:
-            print(f"Continuing {run.path} at step {model.completed_steps:,}.")
+        checkpoints.load_newest(model)
         start = model.completed_steps
+        print(_intent(run, start, schedule))
         run.forget_after(start)
         if start:
             tuples = data.tuples(model.k, schedule.batch_size, model.seed, start_step=start)
@@ -122,6 +122,14 @@ def train(
         return grid.write(model.completed_steps)
     finally:
         run.close()
+
+
+def _intent(run: RunDirectory, start: int, schedule: Schedule) -> str:
+    if start >= schedule.steps:
+        return f"{run.path} has its {start:,} steps already: raise --steps to go on."
+    verb = f"Continuing {run.path} at step {start:,}" if start else f"Training in {run.path}"
+    every = f", a line every {schedule.log_every:,} steps" if schedule.log_every else ""
+    return f"{verb}, up to step {schedule.steps:,}{every}."
 
 
 def _fit(model, tuples, run, checkpoints, grid, schedule: Schedule) -> None:

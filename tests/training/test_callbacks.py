@@ -206,7 +206,9 @@ def test_a_bad_loss_stops_with_the_step_and_the_last_good_checkpoint(tmp_path, m
 
 
 def test_a_signal_is_answered_between_two_steps_and_a_second_one_at_once():
-    former = signal.getsignal(signal.SIGINT)
+    # Python's own handler: a shell that starts this in the background leaves SIGINT ignored.
+    outer, former = signal.getsignal(signal.SIGINT), signal.default_int_handler
+    signal.signal(signal.SIGINT, former)
     stop = StopOnSignal()
     stop.install()
     try:
@@ -220,6 +222,7 @@ def test_a_signal_is_answered_between_two_steps_and_a_second_one_at_once():
             os.kill(os.getpid(), signal.SIGINT)
     finally:
         stop.restore()
+        signal.signal(signal.SIGINT, outer)
     assert signal.getsignal(signal.SIGTERM) is not stop._note
 
 

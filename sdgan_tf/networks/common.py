@@ -1,0 +1,29 @@
+"""What all families of networks share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tensorflow import keras
+
+from sdgan_tf import keras_compat
+
+
+def halvings(image_size: int, smallest: int) -> int:
+    """How many layers of stride 2 lie between pictures of `image_size` and maps of `smallest`.
+
+    Raises:
+        ValueError: `image_size` is not `smallest` doubled once or more.
+    """
+    count = (image_size // smallest).bit_length() - 1
+    if count < 1 or smallest * 2**count != image_size:
+        raise ValueError(
+            f"These networks make pictures whose edge is a power of two, {2 * smallest} or more. "
+            f"Received: image_size={image_size}"
+        )
+    return count
+
+
+def policy_of(network: keras.Model) -> dict[str, Any]:
+    """The dtype policy that a network hands to its layers, as their keyword argument."""
+    return {"dtype": keras_compat.policy(keras_compat.policy_name(network))}
