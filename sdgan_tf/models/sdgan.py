@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -236,26 +237,29 @@ class SDGAN(AdversarialModel):
         one.
         """
         if self._objective.penalty:
-            found = self._penalised(found, lambda: self._interpolation_penalty(real, fake))
-        if not (self.r1 or self.r2):
-            return found
-
-        def penalty():
-            total = 0.0
-            for weight, tuples in ((self.r1, real), (self.r2, fake)):
-                if weight:
-                    squares = tf.reduce_mean(self._squared_slopes(tuples))
-                    total += 0.5 * weight * self.r1_every * squares
-            return total
-
+            extra = self._slopes_of(lambda: self._interpolation_penalty(real, fake))
+            found = [old + new for old, new in zip(found, extra)]
         due = tf.equal(tf.convert_to_tensor(self.step) % self.r1_every, 0)
-        return tf.cond(due, lambda: self._penalised(found, penalty), lambda: found)
+        for weight, tuples in ((self.r1, real), (self.r2, fake)):
+            if weight:
+                extra = tf.cond(
+                    due,
+                    functools.partial(self._lazy_penalty, weight, tuples),
+                    lambda found=found: [tf.zeros_like(slope) for slope in found],
+                )
+                # Added out here: a sum of three in a condition is what TensorFlow rewrites to a
+                # temporary variable, which the next such step finds still there.
+                found = [old + new for old, new in zip(found, extra)]
+        return found
 
-    def _penalised(self, found: list[tf.Tensor], penalty: Callable[[], tf.Tensor]):
+    def _lazy_penalty(self, weight: float, tuples: tf.Tensor) -> list[tf.Tensor]:
+        scale = 0.5 * weight * self.r1_every
+        return self._slopes_of(lambda: scale * tf.reduce_mean(self._squared_slopes(tuples)))
+
+    def _slopes_of(self, penalty: Callable[[], tf.Tensor]) -> list[tf.Tensor]:
         with tf.GradientTape() as tape:
             value = penalty()
-        extra = self._gradients(self.d_optimizer, tape, value, self.discriminator)
-        return [old + new for old, new in zip(found, extra)]
+        return self._gradients(self.d_optimizer, tape, value, self.discriminator)
 
     def _squared_slopes(self, tuples: tf.Tensor) -> tf.Tensor:
         """Squared norm of the score's gradient over all axes of each tuple, float32 [n]."""

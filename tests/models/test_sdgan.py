@@ -568,3 +568,15 @@ def test_empty_grids_are_refused(asked):
 def test_counts_may_be_numpys():
     model = make()
     np.testing.assert_array_equal(model.generate(np.int64(2), 1), model.generate(2, 1))
+
+
+def test_lazy_penalties_come_again_in_a_graph_of_real_size():
+    """TensorFlow rewrites large sums: in a condition they ran once and failed at the next turn."""
+    model = SDGAN(dim=32, norm="none", r1=0.3, r2=0.3, r1_every=2)
+    model.compile()
+    batch = tf.zeros([16, 2, 64, 64, 3], tf.uint8)
+    step = tf.function(model.train_step)
+    for _ in range(3):
+        logs = step(batch)
+    assert model.completed_steps == 3
+    assert np.isfinite(logs["d_loss"])
