@@ -31,7 +31,6 @@ def run(
             print(f"{title}\n{_flag_help(module)}\n")
         print("--flagfile=FILE reads flags from a file, one a line; later ones win.")
         return
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     logging.set_verbosity(logging.WARNING)
     app.run(lambda argv: _guarded(main, argv))
 

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import tensorflow as tf
 
-CHOICES = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
+from sdgan_tf.models.base import PRECISIONS
+
+CHOICES = ("auto", *PRECISIONS)
 
 
 def resolve(asked: str) -> tuple[str, str]:

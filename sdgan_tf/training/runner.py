@@ -100,6 +100,7 @@ def train(
             checkpoint.
         Interrupted: Ctrl-C or SIGTERM; the state was saved.
     """
+    # Before anything is written: data that give no tuples are refused here.
     tuples = data.tuples(model.k, schedule.batch_size, model.seed, start_step=0)
     run = RunDirectory(run_dir)
     run.open(describe(model, data, schedule))
