@@ -2,10 +2,12 @@
 
 from sdgan_tf.networks.began import BEGANGenerator, SiameseAutoencoder
 from sdgan_tf.networks.dcgan import DCGANGenerator, SiameseDCGANDiscriminator
+from sdgan_tf.networks.embedder import Embedder
 
 __all__ = [
     "BEGANGenerator",
     "DCGANGenerator",
+    "Embedder",
     "SiameseAutoencoder",
     "SiameseDCGANDiscriminator",
 ]

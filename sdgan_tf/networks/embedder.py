@@ -1,0 +1,65 @@
+"""A compact network that embeds pictures on the unit sphere, for verification."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+from tensorflow import keras
+
+from sdgan_tf.keras_compat import register
+from sdgan_tf.networks.common import halvings
+
+
+@register
+class Embedder(keras.Model):
+    """Strided 3x3 convolutions with batch norm and ReLU, a mean over places, a dense layer, unit
+    length.
+
+    Args:
+        image_size: edge of a picture in pixels, a power of two from 8.
+        channels: of a picture.
+        dim: channels of the first map; they double with each map, up to eight times.
+        embedding_size: width of the embedding.
+
+    Call:
+        pictures float [n, image_size, image_size, channels] in [-1, 1] to float32
+        [n, embedding_size] of unit length.
+    """
+
+    def __init__(
+        self,
+        image_size: int = 64,
+        channels: int = 3,
+        dim: int = 32,
+        embedding_size: int = 64,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        self.image_size = image_size
+        self.channels = channels
+        self.dim = dim
+        self.embedding_size = embedding_size
+        widths = [dim * 2 ** min(power, 3) for power in range(halvings(image_size, 4))]
+        self.convolutions = [
+            keras.layers.Conv2D(width, 3, 2, "same", use_bias=False, kernel_initializer="he_normal")
+            for width in widths
+        ]
+        self.norms = [keras.layers.BatchNormalization(momentum=0.9) for _ in widths]
+        self.finish = keras.layers.Dense(embedding_size, use_bias=False, dtype="float32")
+
+    def build(self, input_shape: Any = None) -> None:
+        if not self.built:
+            self.built = True
+            self(tf.zeros([1, self.image_size, self.image_size, self.channels]))
+
+    def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
+        maps = images
+        for convolution, norm in zip(self.convolutions, self.norms):
+            maps = tf.nn.relu(norm(convolution(maps), training=training))
+        features = tf.cast(tf.reduce_mean(maps, axis=[1, 2]), tf.float32)
+        return tf.math.l2_normalize(self.finish(features), axis=-1)
+
+    def get_config(self) -> dict[str, Any]:
+        names = ("image_size", "channels", "dim", "embedding_size")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
