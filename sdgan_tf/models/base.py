@@ -33,6 +33,7 @@ class AdversarialModel(keras.Model):
         averaged: the generator whose weights are a running average of `generator`'s, or None where
             `ema` is 0.
         latents: the `LatentSpace`.
+        identities: how many identities the model can show, or None where it imagines any number.
         step: int64 variable, completed training steps. All randomness is keyed on it.
     """
 
@@ -43,6 +44,7 @@ class AdversarialModel(keras.Model):
         *("image_size", "channels", "dim", "d_i", "d_o", "k", "codes"),
         *("ema", "precision", "seed"),
     )
+    identities: int | None = None
 
     def __init__(
         self,
@@ -244,6 +246,18 @@ class AdversarialModel(keras.Model):
 
     # --- what comes out
 
+    def identity_codes(self, seeds: tf.Tensor | Sequence[int]) -> tf.Tensor:
+        """One `z_I` for each seed, the same whatever its neighbours: int64 [n] to float32 [n, d_i].
+
+        Where `identities` is a number, that many seeds in a row show as many identities, and those
+        beyond show them again.
+        """
+        return self.latents.identity_codes(seeds)
+
+    def observation_codes(self, seeds: tf.Tensor | Sequence[int]) -> tf.Tensor:
+        """One `z_O` for each seed, the same whatever its neighbours: int64 [n] to float32 [n, d_o]."""
+        return self.latents.observation_codes(seeds)
+
     def generate(
         self,
         identities: int | Sequence[int] = 8,
@@ -264,9 +278,7 @@ class AdversarialModel(keras.Model):
             uint8 [identities, observations, h, w, c], 0 to 255.
         """
         rows, columns = _seeds(identities, seed), _seeds(observations, seed)
-        codes = self.latents.grid(
-            self.latents.identity_codes(rows), self.latents.observation_codes(columns)
-        )
+        codes = self.latents.grid(self.identity_codes(rows), self.observation_codes(columns))
         images = self.render(tf.reshape(codes, [-1, self.latents.size]), batch_size)
         return images.reshape(len(rows), len(columns), *images.shape[1:])
 

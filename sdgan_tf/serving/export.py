@@ -46,8 +46,8 @@ def signatures(model: AdversarialModel) -> dict[str, tf.types.experimental.Concr
         return {"image_bytes": tf.map_fn(tf.io.encode_png, images, fn_output_signature=tf.string)}
 
     def sample(identity_seed, observation_seed):
-        identity = space.identity_codes(identity_seed)
-        observation = space.observation_codes(observation_seed)
+        identity = model.identity_codes(identity_seed)
+        observation = model.observation_codes(observation_seed)
         images = images_of(identity, observation)
         return {"images": images, "identity": identity, "observation": observation}
 

@@ -329,9 +329,7 @@ class ModelCase:
         np.testing.assert_array_equal(vivid.generate(np.array([0, 1]), [0]), first)
 
     def test_rows_share_the_identity_and_columns_the_observation(self, vivid):
-        codes = vivid.latents.grid(
-            vivid.latents.identity_codes([4, 6]), vivid.latents.observation_codes([1, 2, 3])
-        )
+        codes = vivid.latents.grid(vivid.identity_codes([4, 6]), vivid.observation_codes([1, 2, 3]))
         grid = vivid.generate([4, 6], [1, 2, 3])
         for row in range(2):
             for column in range(3):
