@@ -192,7 +192,8 @@ def hair(canvas: Canvas, p: Scene) -> None:
         line = hair_line(q, right, -down, front)
         light = shade(q, x, y, z, 0.08)
         # Strands: stripes that run from the crown down.
-        lock = zigzag(right * 4.6 / (1.35 - down) + 0.2)
+        reach = 1.35 - down
+        lock = zigzag(right * 4.6 / np.where(reach == 0, 1e-6, reach) + 0.2)
         line = line + 0.035 * lock * q.straight
         shine = x * q.half_x + y * q.half_y + z * q.half_z
         band = smooth(0.13, 0.0, np.abs(shine - 0.80 + 0.03 * lock))

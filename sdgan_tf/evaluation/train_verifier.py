@@ -53,7 +53,7 @@ def margin_loss(
     Returns:
         float32 [n].
     """
-    labels = tf.reshape(labels, [-1])
+    labels = tf.cast(tf.reshape(labels, [-1]), tf.int64)  # Keras makes targets floats.
     lowered = cosines - margin * tf.one_hot(labels, tf.shape(cosines)[1], dtype=cosines.dtype)
     return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, scale * lowered)
 
