@@ -13,6 +13,7 @@ from tensorflow import keras
 
 from sdgan_tf import augmentation, keras_compat, objectives
 from sdgan_tf.keras_compat import register
+from sdgan_tf.models import penalties
 from sdgan_tf.models.base import AdversarialModel
 from sdgan_tf.networks import DCGANGenerator, SiameseDCGANDiscriminator
 
@@ -208,7 +209,7 @@ class SDGAN(AdversarialModel):
             if self.mixed:
                 loss += self.mixed * self._objective.negative_loss(parts[0], parts[2])
             if self.lecam:
-                loss += self.lecam * self._anchored(parts[0], parts[1])
+                loss += self.lecam * penalties.lecam(self.anchors, parts[0], parts[1])
         found = self._gradients(self.d_optimizer, tape, loss, self.discriminator)
         found = self._add_penalties(found, *tf.split(batch, len(classes))[:2])
         self._apply(self.d_optimizer, found, self.discriminator)
@@ -237,14 +238,18 @@ class SDGAN(AdversarialModel):
         one.
         """
         if self._objective.penalty:
-            extra = self._slopes_of(lambda: self._interpolation_penalty(real, fake))
+            seed = self._random("interpolation of the penalty")
+            extra = self._slopes_of(
+                self._objective.penalty, penalties.one_centred, real, fake, seed
+            )
             found = [old + new for old, new in zip(found, extra)]
         due = tf.equal(tf.convert_to_tensor(self.step) % self.r1_every, 0)
         for weight, tuples in ((self.r1, real), (self.r2, fake)):
             if weight:
+                scale = weight * self.r1_every
                 extra = tf.cond(
                     due,
-                    functools.partial(self._lazy_penalty, weight, tuples),
+                    functools.partial(self._slopes_of, scale, penalties.zero_centred, tuples),
                     lambda found=found: [tf.zeros_like(slope) for slope in found],
                 )
                 # Added out here: a sum of three in a condition is what TensorFlow rewrites to a
@@ -252,44 +257,12 @@ class SDGAN(AdversarialModel):
                 found = [old + new for old, new in zip(found, extra)]
         return found
 
-    def _lazy_penalty(self, weight: float, tuples: tf.Tensor) -> list[tf.Tensor]:
-        scale = 0.5 * weight * self.r1_every
-        return self._slopes_of(lambda: scale * tf.reduce_mean(self._squared_slopes(tuples)))
-
-    def _slopes_of(self, penalty: Callable[[], tf.Tensor]) -> list[tf.Tensor]:
+    def _slopes_of(
+        self, weight: float, penalty: Callable[..., tf.Tensor], *of: tf.Tensor
+    ) -> list[tf.Tensor]:
         with tf.GradientTape() as tape:
-            value = penalty()
+            value = weight * penalty(self.discriminator, *of)
         return self._gradients(self.d_optimizer, tape, value, self.discriminator)
-
-    def _squared_slopes(self, tuples: tf.Tensor) -> tf.Tensor:
-        """Squared norm of the score's gradient over all axes of each tuple, float32 [n]."""
-        with tf.GradientTape() as tape:
-            tape.watch(tuples)
-            # Replicas cannot meet inside a condition, as moving statistics would have them do.
-            scores = self.discriminator(tuples, training=True, track=False)
-        slopes = tf.cast(tape.gradient(scores, tuples), tf.float32)
-        return tf.reduce_sum(tf.square(slopes), axis=[1, 2, 3, 4])
-
-    def _interpolation_penalty(self, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
-        """WGAN-GP's: slopes of norm 1 wanted on the lines between real and fake tuples (arXiv
-        1704.00028, eq. 3).
-        """
-        shape = [tf.shape(real)[0], 1, 1, 1, 1]
-        seed = self._random("interpolation of the penalty")
-        share = tf.random.stateless_uniform(shape, seed, alg="philox")
-        squares = self._squared_slopes(share * real + (1.0 - share) * fake)
-        # The root has no slope at 0, hence the epsilon.
-        norms = tf.sqrt(squares + 1e-12)
-        return self._objective.penalty * tf.reduce_mean(tf.square(norms - 1.0))
-
-    def _anchored(self, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
-        """LeCam: keeps scores near running means of the other class's."""
-        anchors = tf.convert_to_tensor(self.anchors)
-        means = tf.stack([tf.reduce_mean(real), tf.reduce_mean(fake)])
-        self.anchors.assign(anchors + 0.01 * (tf.stop_gradient(means) - anchors))
-        above = tf.square(tf.nn.relu(real - anchors[1]))
-        below = tf.square(tf.nn.relu(anchors[0] - fake))
-        return tf.reduce_mean(above) + tf.reduce_mean(below)
 
     def _clip_weights(self) -> None:
         bound = self._objective.clip
