@@ -109,7 +109,9 @@ class SiameseDCGANDiscriminator(keras.Model):
         tuples float [groups * n, k, image_size, image_size, channels] in [-1, 1] to scores float32
         [groups * n], higher = more like a real matched tuple. `groups` counts the equal parts of
         the batch that take batch statistics of their own, as the real and the fake tuples do;
-        `track` says whether moving statistics follow those.
+        `track` says whether moving statistics follow those. With `mixed`, n more scores follow: of
+        the first group's pictures in tuples of two identities, the second half of each from the
+        next tuple. Siamese towers look at each picture once for both.
     """
 
     def __init__(
@@ -171,10 +173,17 @@ class SiameseDCGANDiscriminator(keras.Model):
             self(tf.zeros([1, self.k, self.image_size, self.image_size, self.channels]))
 
     def call(
-        self, tuples: tf.Tensor, training: bool = False, groups: int = 1, track: bool = True
+        self,
+        tuples: tf.Tensor,
+        training: bool = False,
+        groups: int = 1,
+        track: bool = True,
+        mixed: bool = False,
     ) -> tf.Tensor:
         options = {"training": training, "track": track}
         siamese = self.towers == "siamese"
+        if mixed and not siamese:
+            tuples, groups = _with_mixed(tuples, groups), groups + 1
         maps = self._by_position(tuples, groups) if siamese else self._on_channels(tuples)
         norms = iter(self.norms)
         for index, conv in enumerate(self.tower):
@@ -184,7 +193,11 @@ class SiameseDCGANDiscriminator(keras.Model):
                     norms, maps, groups=groups * (self.k if siamese else 1), **options
                 )
             maps = tf.nn.leaky_relu(maps, 0.2)
-        maps = self._stack(maps, groups) if siamese else maps
+        if siamese:
+            maps = self._by_tuple(maps, groups)
+            if mixed:
+                maps, groups = _with_mixed(maps, groups), groups + 1
+            maps = self._on_channels(maps)
         if self.join == "dense":
             maps = _flat(maps)
         for layer in self.joint:
@@ -204,9 +217,9 @@ class SiameseDCGANDiscriminator(keras.Model):
                 layer.power_iterate()
 
     def _on_channels(self, tuples: tf.Tensor) -> tf.Tensor:
-        """[n, k, h, w, c] to [n, h, w, k * c]."""
-        shape = [-1, self.image_size, self.image_size, self.k * self.channels]
-        return tf.reshape(tf.transpose(tuples, [0, 2, 3, 1, 4]), shape)
+        """[n, k, h, w, c] to [n, h, w, k * c]: a tuple's pictures or maps side by side."""
+        _, k, height, width, depth = tuples.shape
+        return tf.reshape(tf.transpose(tuples, [0, 2, 3, 1, 4]), [-1, height, width, k * depth])
 
     def _by_position(self, tuples: tf.Tensor, groups: int) -> tf.Tensor:
         """[g * n, k, h, w, c] to [g * k * n, h, w, c]: pictures of one group and position lie
@@ -216,18 +229,33 @@ class SiameseDCGANDiscriminator(keras.Model):
         parts = tf.reshape(tuples, [groups, -1, self.k, *shape])
         return tf.reshape(tf.transpose(parts, [0, 2, 1, 3, 4, 5]), [-1, *shape])
 
-    def _stack(self, maps: tf.Tensor, groups: int) -> tf.Tensor:
-        """[g * k * n, h, w, c] to [g * n, h, w, k * c]: the maps of a tuple side by side on
-        channels.
-        """
-        height, width, depth = maps.shape[1:]
-        parts = tf.reshape(maps, [groups, self.k, -1, height, width, depth])
-        stacked = tf.transpose(parts, [0, 2, 3, 4, 1, 5])
-        return tf.reshape(stacked, [-1, height, width, self.k * depth])
+    def _by_tuple(self, maps: tf.Tensor, groups: int) -> tf.Tensor:
+        """[g * k * n, h, w, c] to [g * n, k, h, w, c], `_by_position` undone."""
+        shape = maps.shape[1:]
+        parts = tf.reshape(maps, [groups, self.k, -1, *shape])
+        return tf.reshape(tf.transpose(parts, [0, 2, 1, 3, 4, 5]), [-1, self.k, *shape])
 
     def get_config(self) -> dict[str, Any]:
         names = ("k", "image_size", "channels", "dim", "norm", "towers", "join", "join_layers")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+
+def mix_identities(tuples: tf.Tensor) -> tf.Tensor:
+    """Tuples of two identities each: the second half of a tuple comes from the next one.
+
+    Args:
+        tuples: [n, k, ...], k at least 2.
+
+    Returns:
+        The same shape.
+    """
+    keep = tuples.shape[1] // 2
+    return tf.concat([tuples[:, :keep], tf.roll(tuples[:, keep:], 1, axis=0)], axis=1)
+
+
+def _with_mixed(tuples: tf.Tensor, groups: int) -> tf.Tensor:
+    """[groups * n, k, ...] to [(groups + 1) * n, k, ...]: the first group's once more, mixed."""
+    return tf.concat([tuples, mix_identities(tf.split(tuples, groups)[0])], axis=0)
 
 
 def _flat(maps: tf.Tensor) -> tf.Tensor:

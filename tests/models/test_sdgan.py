@@ -10,7 +10,7 @@ from tensorflow import keras
 
 from sdgan_tf import augmentation, keras_compat, objectives
 from sdgan_tf.models import SDGAN, penalties
-from sdgan_tf.models.sdgan import mix_identities
+from sdgan_tf.networks.dcgan import mix_identities
 from sdgan_tf.pixels import to_float
 from sdgan_tf.randomness import stateless_seed
 
@@ -92,9 +92,11 @@ def test_each_update_of_each_step_draws_codes_of_its_own(monkeypatch, tuples):
     assert len(np.unique(np.concatenate(codes)[..., 2:].reshape(-1, 3), axis=0)) == 4 * 4 * 2
 
 
-@pytest.mark.parametrize("mixed", [0.0, 0.5])
-def test_the_discriminator_descends_its_loss(monkeypatch, tuples, mixed):
-    model, by_hand = make(mixed=mixed), make()
+@pytest.mark.parametrize(
+    ("mixed", "towers"), [(0.0, "siamese"), (0.5, "siamese"), (0.5, "stacked")]
+)
+def test_the_discriminator_descends_its_loss(monkeypatch, tuples, mixed, towers):
+    model, by_hand = make(mixed=mixed, towers=towers), make(towers=towers)
     calls = record(monkeypatch, model.latents, "tuples")
     real = to_float(tf.constant(tuples()))
     generator = weights(model.generator)
@@ -152,6 +154,65 @@ def test_the_generator_descends_its_loss_against_the_new_discriminator(monkeypat
         np.testing.assert_allclose(after, old - change, rtol=1e-3, atol=1e-4)
     for after, old in zip(weights(model.discriminator), discriminator):
         np.testing.assert_array_equal(after, old)
+
+
+@pytest.mark.parametrize(
+    ("objective", "precision"),
+    [("dcgan", "float32"), ("relativistic", "float32"), ("dcgan", "mixed_float16")],
+)
+def test_simultaneous_updates_descend_both_losses_from_the_same_tuples(
+    monkeypatch, tuples, objective, precision
+):
+    options = {"norm": "none", "mixed": 0.5, "objective": objective, "rate": 0.1}
+    model = make(**options, updates="simultaneous", precision=precision)
+    by_hand = make(**options)
+    calls = record(monkeypatch, model.latents, "tuples")
+    real = to_float(tf.constant(tuples()))
+    before = weights(by_hand.discriminator), weights(by_hand.generator)
+    model.train_step(tf.constant(tuples()))
+    assert len(calls) == 1
+    codes = tf.reshape(calls[0][1], [-1, 5])
+
+    def score():
+        fake = tf.reshape(by_hand.generator(codes, training=True), real.shape)
+        each = (real, fake, mix_identities(real))
+        return [by_hand.discriminator(one, training=True) for one in each]
+
+    def d_loss():
+        of_real, of_fake, of_mixed = score()
+        losses = by_hand._objective
+        loss = losses.discriminator_loss(of_real, of_fake)
+        return loss + 0.5 * losses.negative_loss(of_real, of_mixed)
+
+    def g_loss():
+        of_real, of_fake, _ = score()
+        return by_hand._objective.generator_loss(of_fake, of_real)
+
+    tolerance = 1e-3 if precision == "float32" else 5e-2
+    for network, mine, old, loss in (
+        (by_hand.discriminator, model.discriminator, before[0], d_loss),
+        (by_hand.generator, model.generator, before[1], g_loss),
+    ):
+        changes = [0.1 * slope for slope in slopes(loss, network)]
+        largest = max(np.abs(change).max() for change in changes)
+        assert largest > 1e-4
+        for after, start, change in zip(weights(mine), old, changes):
+            np.testing.assert_allclose(after, start - change, atol=tolerance * largest)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"norm": "batch"},
+        {"objective": "hinge"},
+        {"lecam": 0.1},
+        {"critic_steps": 2},
+        {"updates": "both"},
+    ],
+)
+def test_simultaneous_updates_refuse_what_one_pass_cannot_serve(options):
+    with pytest.raises(ValueError, match="pdates .*Received"):
+        SDGAN(**{**TINY, "norm": "none", "updates": "simultaneous", **options})
 
 
 def test_logs_are_running_means(tuples):
@@ -445,8 +506,8 @@ def test_real_and_fake_pictures_are_both_augmented_each_time_anew(monkeypatch, t
     judged = record(monkeypatch, model.discriminator, "call")
     for _ in range(2):
         model.train_step(tf.constant(tuples()))
-    # Real, fake and mixed for the discriminator; fake for the generator.
-    assert [len(arguments[0]) for arguments, _ in calls] == [12, 4, 12, 4]
+    # Real and fake for the discriminator, which mixes by itself; fake for the generator.
+    assert [len(arguments[0]) for arguments, _ in calls] == [8, 4, 8, 4]
     seeds = {tuple(arguments[2].numpy().tolist()) for arguments, _ in calls}
     assert len(seeds) == 4
     for (_, changed), (arguments, _) in zip(calls, judged):
