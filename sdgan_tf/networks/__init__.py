@@ -2,12 +2,13 @@
 
 from sdgan_tf.networks.began import BEGANGenerator, SiameseAutoencoder
 from sdgan_tf.networks.dcgan import DCGANGenerator, SiameseDCGANDiscriminator
-from sdgan_tf.networks.embedder import Embedder
+from sdgan_tf.networks.embedder import Embedder, Regressor
 
 __all__ = [
     "BEGANGenerator",
     "DCGANGenerator",
     "Embedder",
+    "Regressor",
     "SiameseAutoencoder",
     "SiameseDCGANDiscriminator",
 ]

@@ -1,7 +1,8 @@
-"""A compact network that embeds pictures on the unit sphere, for verification."""
+"""Compact networks that look at pictures: one embeds them, for verification; one reads off values."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import tensorflow as tf
@@ -57,9 +58,26 @@ class Embedder(keras.Model):
         maps = images
         for convolution, norm in zip(self.convolutions, self.norms):
             maps = tf.nn.relu(norm(convolution(maps), training=training))
-        features = tf.cast(tf.reduce_mean(maps, axis=[1, 2]), tf.float32)
-        return tf.math.l2_normalize(self.finish(features), axis=-1)
+        return self._read(tf.cast(maps, tf.float32))
+
+    def _read(self, maps: tf.Tensor) -> tf.Tensor:
+        features = self.finish(tf.reduce_mean(maps, axis=[1, 2]))
+        return tf.math.l2_normalize(features, axis=-1)
 
     def get_config(self) -> dict[str, Any]:
         names = ("image_size", "channels", "dim", "embedding_size")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+
+@register
+class Regressor(Embedder):
+    """The same convolutions, then a dense layer over all places: `embedding_size` values.
+
+    Call:
+        pictures float [n, image_size, image_size, channels] in [-1, 1] to float32
+        [n, embedding_size].
+    """
+
+    def _read(self, maps: tf.Tensor) -> tf.Tensor:
+        # All places, since poses are a matter of where.
+        return self.finish(tf.reshape(maps, [-1, math.prod(maps.shape[1:])]))

@@ -100,7 +100,9 @@ class NetworkCase:
         network.build()
         shake(network)
         with tf.GradientTape() as tape:
-            total = tf.reduce_sum(network(random(3, *input_shape), training=True) ** 2)
+            out = network(random(3, *input_shape), training=True)
+            # Weighted, since the plain sum is a constant where outputs have unit length.
+            total = tf.reduce_sum(random(*out.shape, seed=1) * out**2)
         values = [keras_compat.tensor_of(weight) for weight in network.trainable_variables]
         found = tape.gradient(total, values)
         for weight, slope in zip(values, found):

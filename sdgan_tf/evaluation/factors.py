@@ -1,0 +1,189 @@
+"""Which part of the code moves which known factor: for the drawn people, whose factors are all
+known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from tensorflow import keras
+
+from sdgan_tf.data import IdentityImages
+from sdgan_tf.models import variables
+from sdgan_tf.networks import Regressor
+from sdgan_tf.pixels import to_float
+from sdgan_tf.randomness import stateless_seed
+
+# Factors that the regressor explains less of than this, on people it never saw, are not judged.
+LEAST_EXPLAINED = 0.3
+
+
+class FactorReader:
+    """Reads the factors of drawn people off their pictures.
+
+    Attributes:
+        names: of the factors, those of the identity first.
+        identity_factors: how many belong to the identity.
+        explained: share of each factor's variance that is read right on unseen people, [factors].
+    """
+
+    def __init__(
+        self,
+        network: Callable[[tf.Tensor], tf.Tensor],
+        names: tuple[str, ...],
+        identity_factors: int,
+    ):
+        self.network = network
+        self.names = names
+        self.identity_factors = identity_factors
+        self.explained = np.ones(len(names))
+        self._graph = tf.function(lambda images: network(to_float(images)), reduce_retracing=True)
+
+    def read(self, images: np.ndarray, batch_size: int = 256) -> np.ndarray:
+        """uint8 [n, h, w, c] to float32 [n, factors], each about 0 to 1."""
+        parts = [
+            self._graph(tf.constant(images[start : start + batch_size])).numpy()
+            for start in range(0, len(images), batch_size)
+        ]
+        return np.concatenate(parts)
+
+
+def train_factor_reader(
+    train: IdentityImages,
+    unseen: IdentityImages,
+    steps: int = 2000,
+    dim: int = 24,
+    batch_size: int = 64,
+    rate: float = 2e-3,
+    seed: int = 0,
+) -> FactorReader:
+    """Trains a regressor for all factors of drawn people by least squares.
+
+    Args:
+        train: drawn people, with `factors`.
+        unseen: other drawn people, on which `explained` is measured.
+        steps: of `batch_size` pictures.
+        dim: width of the network.
+        batch_size: pictures in a step.
+        rate: Adam's, falling to zero by half a cosine.
+        seed: of weights and batches.
+
+    Raises:
+        ValueError: pictures whose factors are not known.
+    """
+    targets, unseen_targets = _targets(train), _targets(unseen)
+    names = (*train.factors["identity_names"], *train.factors["observation_names"])
+    network = Regressor(train.image_size, train.channels, dim, len(names))
+    network.build()
+    variables.seed(network, "factors", seed)
+    images, numbers = tf.constant(train.images), tf.constant(targets)
+
+    def batch(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        chosen = tf.random.stateless_uniform(
+            [batch_size],
+            stateless_seed(seed, "batches of the factor reader", step),
+            maxval=len(targets),
+            dtype=tf.int32,
+            alg="philox",
+        )
+        return to_float(tf.gather(images, chosen)), tf.gather(numbers, chosen)
+
+    schedule = keras.optimizers.schedules.CosineDecay(rate, steps)
+    network.compile(keras.optimizers.Adam(schedule), "mse")
+    batches = tf.data.Dataset.range(steps).map(batch, tf.data.AUTOTUNE).prefetch(2)
+    network.fit(batches, verbose=0)
+    reader = FactorReader(network, names, train.factors["identity"].shape[1])
+    error = np.mean((reader.read(unseen.images) - unseen_targets) ** 2, axis=0)
+    reader.explained = 1.0 - error / np.var(unseen_targets, axis=0)
+    return reader
+
+
+def _targets(data: IdentityImages) -> np.ndarray:
+    """All factors of each picture, float32 [pictures, factors]."""
+    if getattr(data, "factors", None) is None:
+        raise ValueError(
+            "Known factors belong to the drawn people: make them by sd.data.drawn(). "
+            f"Received: {type(data).__name__} without factors"
+        )
+    identity = np.repeat(data.factors["identity"], data.counts, axis=0)
+    return np.concatenate([identity, data.factors["observation"]], axis=1)
+
+
+class Share(NamedTuple):
+    """Where a factor's variance in generated pictures comes from.
+
+    Attributes:
+        name: of the factor.
+        belongs_to: `"identity"` or `"observation"`, in the real pictures.
+        identity: share of the variance that comes from `z_I` alone.
+        observation: share that comes from `z_O` alone.
+        together: share that takes both, and what the regressor errs.
+        spread: standard deviation in generated pictures, of 1 in real ones.
+        explained: how much of the factor the regressor explains on unseen people.
+    """
+
+    name: str
+    belongs_to: str
+    identity: float
+    observation: float
+    together: float
+    spread: float
+    explained: float
+
+
+def shares(
+    reader: FactorReader, generator, real: IdentityImages, size: int = 32, seed: int = 0
+) -> list[Share]:
+    """Splits each factor's variance over a grid of `size` identities by `size` observations.
+
+    Args:
+        reader: knows the factors.
+        generator: with `generate(identities, observations, seed)`.
+        real: drawn people, for the spread of what is read off real pictures.
+        size: of the grid's edge.
+        seed: of its codes.
+
+    Returns:
+        A `Share` for each factor that is read well enough.
+    """
+    grid = generator.generate(size, size, seed)
+    read = reader.read(grid.reshape(-1, *grid.shape[2:])).reshape(size, size, -1)
+    spread = np.std(reader.read(real.images), axis=0)
+    found = []
+    for index, name in enumerate(reader.names):
+        if reader.explained[index] < LEAST_EXPLAINED:
+            continue
+        parts = components(read[..., index])
+        total = max(sum(parts), 1e-12)
+        found.append(
+            Share(
+                name,
+                "identity" if index < reader.identity_factors else "observation",
+                *(part / total for part in parts),
+                float(np.std(read[..., index]) / spread[index]),
+                float(reader.explained[index]),
+            )
+        )
+    return found
+
+
+def components(values: np.ndarray) -> tuple[float, float, float]:
+    """Variance components of a crossed design with one value a cell, unbiased (two-way analysis of
+    variance with random effects).
+
+    Args:
+        values: float [rows, columns], 2 of each at least.
+
+    Returns:
+        Variance of the rows' effect, of the columns', and the rest; an estimate below 0 counts 0.
+    """
+    rows, columns = values.shape
+    of_rows, of_columns = values.mean(1), values.mean(0)
+    rest = values - of_rows[:, np.newaxis] - of_columns + values.mean()
+    both = float(np.sum(rest**2) / ((rows - 1) * (columns - 1)))
+    row = float(np.var(of_rows, ddof=1)) - both / columns
+    column = float(np.var(of_columns, ddof=1)) - both / rows
+    return max(row, 0.0), max(column, 0.0), both

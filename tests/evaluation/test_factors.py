@@ -1,0 +1,88 @@
+"""Which code moves which known factor."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tiny
+
+from sdgan_tf.data import IdentityImages
+from sdgan_tf.evaluation.factors import FactorReader, components, shares, train_factor_reader
+
+
+def test_components_by_hand():
+    # Rows 0 and 2, columns add nothing: all from the rows.
+    assert components(np.array([[0.0, 0.0], [2.0, 2.0]])) == (2.0, 0.0, 0.0)
+    assert components(np.array([[0.0, 2.0], [0.0, 2.0]])) == (0.0, 2.0, 0.0)
+    # Means agree, only cells differ: the rest is 4 * 1 / 1, what it feigns in the means is taken off.
+    assert components(np.array([[1.0, -1.0], [-1.0, 1.0]])) == (0.0, 0.0, 4.0)
+
+
+def test_components_are_unbiased():
+    rng = np.random.default_rng(0)
+    found = [
+        components(
+            2.0 * rng.normal(size=(6, 1)) + rng.normal(size=(1, 5)) + 0.5 * rng.normal(size=(6, 5))
+        )
+        for _ in range(2000)
+    ]
+    np.testing.assert_allclose(np.mean(found, axis=0), [4.0, 1.0, 0.25], rtol=0.06)
+
+
+class Painter:
+    """A generator whose picture's brightness comes from its row, and whose contrast is noise."""
+
+    def generate(self, identities, observations, seed):
+        rows = np.linspace(0, 255, identities).astype(np.uint8)
+        grid = np.zeros([identities, observations, 8, 8, 3], np.uint8)
+        grid[..., 0] = rows[:, np.newaxis, np.newaxis, np.newaxis]
+        columns = np.linspace(0, 100, observations).astype(np.uint8)
+        grid[..., 1] = columns[np.newaxis, :, np.newaxis, np.newaxis]
+        return grid
+
+
+def test_shares_tell_the_codes_apart_and_leave_out_what_is_not_read():
+    def network(images):
+        return (images[:, 0, 0] + 1.0) / 2.0
+
+    reader = FactorReader(network, ("red", "green", "blue"), 1)
+    reader.explained = np.array([0.9, 0.8, 0.1])
+    found = shares(reader, Painter(), tiny.people(), size=8)
+    red, green = found
+    assert (red.name, red.belongs_to, green.name, green.belongs_to) == (
+        *("red", "identity"),
+        *("green", "observation"),
+    )
+    assert red.identity == pytest.approx(1.0) and red.observation == pytest.approx(0.0)
+    assert green.observation == pytest.approx(1.0) and green.identity == pytest.approx(0.0)
+    real = np.std(tiny.people().images[:, 0, 0] / 255.0, axis=0)
+    assert red.spread == pytest.approx(np.std(np.linspace(0, 1, 8)) / real[0], rel=0.02)
+
+
+def painted(identities, observations, seed):
+    """Return pictures whose red is a factor of the identity and whose green is one of the picture;
+    of a third factor nothing is seen.
+    """
+    rng = np.random.default_rng(seed)
+    who = rng.uniform(size=(identities, 2)).astype(np.float32)
+    how = rng.uniform(size=(identities * observations, 1)).astype(np.float32)
+    images = np.zeros([len(how), 8, 8, 3], np.uint8)
+    images[..., 0] = 255 * np.repeat(who[:, :1], observations, axis=0)[..., np.newaxis]
+    images[..., 1] = 255 * how[..., np.newaxis]
+    factors = {"identity": who, "observation": how}
+    factors |= {"identity_names": ("red", "hidden"), "observation_names": ("green",)}
+    names = [f"{seed}-{index}" for index in range(identities)]
+    return IdentityImages(names, [observations] * identities, images, factors=factors)
+
+
+def test_the_reader_learns_and_is_judged_on_unseen_pictures():
+    train, unseen = painted(30, 6, seed=1), painted(30, 6, seed=2)
+    reader = train_factor_reader(train, unseen, steps=150, dim=4, rate=1e-2)
+    assert reader.names == ("red", "hidden", "green") and reader.identity_factors == 2
+    red, hidden, green = reader.explained
+    assert min(red, green) > 0.8 and hidden < 0.3
+
+
+def test_pictures_of_unknown_factors_are_refused():
+    with pytest.raises(ValueError, match="sd.data.drawn.*Received: IdentityImages"):
+        train_factor_reader(tiny.people(), tiny.people())

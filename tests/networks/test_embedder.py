@@ -1,0 +1,35 @@
+"""The networks that look at pictures."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from network_case import NetworkCase, conforms, random
+
+from sdgan_tf.networks import Embedder, Regressor
+
+TINY = {"dim": 2, "embedding_size": 5}
+CASES = [
+    (kind, {"image_size": size, "channels": channels, **TINY}, (size, size, channels), (5,))
+    for kind in (Embedder, Regressor)
+    for size, channels in ((8, 3), (32, 1))
+]
+
+
+@conforms(CASES)
+class TestConformance(NetworkCase):
+    """The battery over both."""
+
+    bounded = False
+
+
+def test_embeddings_have_unit_length_and_values_have_not():
+    for kind, unit in ((Embedder, True), (Regressor, False)):
+        network = kind(image_size=8, **TINY)
+        lengths = np.linalg.norm(network(random(6, 8, 8, 3), training=True), axis=-1)
+        assert np.allclose(lengths, 1.0, atol=1e-5) is unit
+
+
+def test_wrong_sizes_are_refused():
+    with pytest.raises(ValueError, match="power of two.*Received: image_size=48"):
+        Embedder(image_size=48)
