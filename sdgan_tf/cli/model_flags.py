@@ -9,7 +9,7 @@ from absl import flags
 from sdgan_tf import augmentation, models, objectives
 from sdgan_tf.latents import DISTRIBUTIONS
 from sdgan_tf.models import AdversarialModel
-from sdgan_tf.models.sdgan import UPDATES
+from sdgan_tf.models.sdgan import TURNS
 from sdgan_tf.networks.dcgan import JOINS, NORMS, TOWERS
 from sdgan_tf.training import precision
 

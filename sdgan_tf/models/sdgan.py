@@ -17,7 +17,7 @@ from sdgan_tf.models import penalties
 from sdgan_tf.models.base import AdversarialModel
 from sdgan_tf.networks import DCGANGenerator, SiameseDCGANDiscriminator
 
-UPDATES = ("alternating", "simultaneous")
+TURNS = ("alternating", "simultaneous")
 
 
 @register
@@ -45,7 +45,7 @@ class SDGAN(AdversarialModel):
         join_layers: how many joint layers (paper: 1).
         critic_steps: updates of the discriminator for one of the generator; 0 for the objective's
             custom.
-        updates: `"alternating"`: the discriminator, then the generator from new codes (paper);
+        turns: `"alternating"`: the discriminator, then the generator from new codes (paper);
             later addition: `"simultaneous"`, both from one pass over the same fake tuples, as in
             SD-BEGAN: the cheaper step.
         mixed: later addition: weight of real tuples of mixed identities as further fakes (0 for
@@ -75,7 +75,7 @@ class SDGAN(AdversarialModel):
     ARGUMENTS = (
         *AdversarialModel.ARGUMENTS,
         *("objective", "norm", "towers", "join", "join_layers", "critic_steps"),
-        *("updates", "mixed", "r1", "r2", "r1_every", "lecam", "augment"),
+        *("turns", "mixed", "r1", "r2", "r1_every", "lecam", "augment"),
     )
 
     def __init__(
@@ -93,7 +93,7 @@ class SDGAN(AdversarialModel):
         join: str = "conv",
         join_layers: int = 1,
         critic_steps: int = 0,
-        updates: str = "alternating",
+        turns: str = "alternating",
         mixed: float = 0.0,
         r1: float = 0.0,
         r2: float = 0.0,
@@ -114,7 +114,7 @@ class SDGAN(AdversarialModel):
         self.join = join
         self.join_layers = join_layers
         self.critic_steps = critic_steps
-        self.updates = updates
+        self.turns = turns
         self.mixed = mixed
         self.r1 = r1
         self.r2 = r2
@@ -155,9 +155,9 @@ class SDGAN(AdversarialModel):
                 "score depend on the whole batch: take norm='none'. Received: norm='batch'"
             )
 
-        if self.updates not in UPDATES:
-            raise ValueError(f"Updates are one of {UPDATES}. Received: {self.updates!r}")
-        if self.updates == "simultaneous" and (
+        if self.turns not in TURNS:
+            raise ValueError(f"Turns are one of {TURNS}. Received: {self.turns!r}")
+        if self.turns == "simultaneous" and (
             not self._objective.steep
             or self.norm == "batch"
             or self.lecam
@@ -205,7 +205,7 @@ class SDGAN(AdversarialModel):
                 f"one device, or with critic_steps=1. Received: {every} critic steps"
             )
         self.discriminator.update_spectral_norms()
-        if self.updates == "simultaneous":
+        if self.turns == "simultaneous":
             return self._end_step(self._update_both(real))
         logs = self._update_discriminator(real)
         if every == 1:

@@ -164,7 +164,7 @@ def test_simultaneous_updates_descend_both_losses_from_the_same_tuples(
     monkeypatch, tuples, objective, precision
 ):
     options = {"norm": "none", "mixed": 0.5, "objective": objective, "rate": 0.1}
-    model = make(**options, updates="simultaneous", precision=precision)
+    model = make(**options, turns="simultaneous", precision=precision)
     by_hand = make(**options)
     calls = record(monkeypatch, model.latents, "tuples")
     real = to_float(tf.constant(tuples()))
@@ -207,12 +207,12 @@ def test_simultaneous_updates_descend_both_losses_from_the_same_tuples(
         {"objective": "hinge"},
         {"lecam": 0.1},
         {"critic_steps": 2},
-        {"updates": "both"},
+        {"turns": "both"},
     ],
 )
 def test_simultaneous_updates_refuse_what_one_pass_cannot_serve(options):
-    with pytest.raises(ValueError, match="pdates .*Received"):
-        SDGAN(**{**TINY, "norm": "none", "updates": "simultaneous", **options})
+    with pytest.raises(ValueError, match="(Turns|updates) .*Received"):
+        SDGAN(**{**TINY, "norm": "none", "turns": "simultaneous", **options})
 
 
 def test_logs_are_running_means(tuples):
