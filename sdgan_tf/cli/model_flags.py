@@ -51,9 +51,7 @@ _choice("towers", TOWERS, "sdgan: how the discriminator sees a tuple's pictures 
 _choice("join", JOINS, "sdgan: what joins the towers (conv).")
 _integer("join_layers", "sdgan: how many layers join them (1).")
 _integer("critic_steps", "sdgan: discriminator's updates for one of the generator (objective's).")
-_choice(
-    "updates", UPDATES, "sdgan: one network after the other, or both from one pass (alternating)."
-)
+_choice("turns", TURNS, "sdgan: one network after the other, or both from one pass (alternating).")
 _float("mixed", "sdgan: weight of real tuples of mixed identities as further fakes (0).")
 _float("r1", "sdgan: weight of the R1 gradient penalty on real tuples (0).")
 _float("r2", "sdgan: weight of the same penalty on fake tuples (0).")
