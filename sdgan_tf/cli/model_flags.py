@@ -10,7 +10,7 @@ from sdgan_tf import augmentation, models, objectives
 from sdgan_tf.latents import DISTRIBUTIONS
 from sdgan_tf.models import AdversarialModel
 from sdgan_tf.models.sdgan import TURNS
-from sdgan_tf.networks.dcgan import JOINS, NORMS, TOWERS
+from sdgan_tf.networks.dcgan import INITIALIZERS, JOINS, NORMS, TOWERS
 from sdgan_tf.training import precision
 
 MODELS = {"sdgan": models.SDGAN, "sdbegan": models.SDBEGAN}
@@ -50,6 +50,7 @@ _choice("norm", NORMS, "sdgan: normalisation in the discriminator (batch).")
 _choice("towers", TOWERS, "sdgan: how the discriminator sees a tuple's pictures (siamese).")
 _choice("join", JOINS, "sdgan: what joins the towers (conv).")
 _integer("join_layers", "sdgan: how many layers join them (1).")
+_choice("d_init", INITIALIZERS, "sdgan: first weights of the discriminator (dcgan).")
 _integer("critic_steps", "sdgan: discriminator's updates for one of the generator (objective's).")
 _choice("turns", TURNS, "sdgan: one network after the other, or both from one pass (alternating).")
 _float("mixed", "sdgan: weight of real tuples of mixed identities as further fakes (0).")

@@ -94,7 +94,7 @@ def train_factor_reader(
     schedule = keras.optimizers.schedules.CosineDecay(rate, steps)
     network.compile(keras.optimizers.Adam(schedule), "mse")
     batches = tf.data.Dataset.range(steps).map(batch, tf.data.AUTOTUNE).prefetch(2)
-    network.fit(batches, verbose=0)
+    network.fit(batches, shuffle=False, verbose=0)
     reader = FactorReader(network, names, train.factors["identity"].shape[1])
     error = np.mean((reader.read(unseen.images) - unseen_targets) ** 2, axis=0)
     reader.explained = 1.0 - error / np.var(unseen_targets, axis=0)

@@ -114,7 +114,7 @@ def train_verifier(
     schedule = keras.optimizers.schedules.CosineDecay(rate, steps)
     trained.compile(keras.optimizers.Adam(schedule), function)
     batches = _batches(train, batch_size, operations, seed)
-    trained.fit(batches, steps_per_epoch=steps, verbose=0, callbacks=callbacks)
+    trained.fit(batches, steps_per_epoch=steps, shuffle=False, verbose=0, callbacks=callbacks)
     facts = {"identities": len(train), "steps": steps, "loss": loss, "augment": augment}
     return Verifier(embedder, name, train.image_size, train.channels, facts=facts)
 

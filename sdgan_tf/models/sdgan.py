@@ -43,6 +43,8 @@ class SDGAN(AdversarialModel):
         towers: of the discriminator: `"siamese"` (paper) or `"stacked"` (its SC variant).
         join: of the towers: `"conv"` (paper) or `"dense"`.
         join_layers: how many joint layers (paper: 1).
+        d_init: first weights of the discriminator: `"dcgan"` (paper); later addition:
+            `"he_normal"`, for a discriminator without batch norm.
         critic_steps: updates of the discriminator for one of the generator; 0 for the objective's
             custom.
         turns: `"alternating"`: the discriminator, then the generator from new codes (paper);
@@ -74,7 +76,7 @@ class SDGAN(AdversarialModel):
     LOGS = ("d_loss", "g_loss", "d_real", "d_fake")
     ARGUMENTS = (
         *AdversarialModel.ARGUMENTS,
-        *("objective", "norm", "towers", "join", "join_layers", "critic_steps"),
+        *("objective", "norm", "towers", "join", "join_layers", "d_init", "critic_steps"),
         *("turns", "mixed", "r1", "r2", "r1_every", "lecam", "augment"),
     )
 
@@ -92,6 +94,7 @@ class SDGAN(AdversarialModel):
         towers: str = "siamese",
         join: str = "conv",
         join_layers: int = 1,
+        d_init: str = "dcgan",
         critic_steps: int = 0,
         turns: str = "alternating",
         mixed: float = 0.0,
@@ -113,6 +116,7 @@ class SDGAN(AdversarialModel):
         self.towers = towers
         self.join = join
         self.join_layers = join_layers
+        self.d_init = d_init
         self.critic_steps = critic_steps
         self.turns = turns
         self.mixed = mixed
@@ -127,7 +131,7 @@ class SDGAN(AdversarialModel):
 
         self.generator = self._make_generator()
         self.discriminator = SiameseDCGANDiscriminator(
-            k, image_size, channels, dim, norm, towers, join, join_layers, **self._policy()
+            k, image_size, channels, dim, norm, towers, join, join_layers, d_init, **self._policy()
         )
         if lecam:
             self.anchors = keras_compat.add_weight(

@@ -19,6 +19,7 @@ from sdgan_tf.networks.layers import BatchNorm, Conv, ConvTranspose, Linear, dcg
 SMALLEST_MAP = 4
 NORMS = ("batch", "none", "spectral", "spectral-addons")
 TOWERS = ("siamese", "stacked")
+INITIALIZERS = ("dcgan", "he_normal")
 JOINS = ("conv", "dense")
 
 
@@ -104,6 +105,8 @@ class SiameseDCGANDiscriminator(keras.Model):
         join: `"conv"` (the paper's): 3x3 convolutions of stride 2; or `"dense"`: dense layers, each
             halving the width.
         join_layers: how many of them: 1 (the paper's), 0 for none, at most 2 convolutions.
+        initializer: of the kernels: `"dcgan"` (the paper's), which counts on batch norm, or
+            `"he_normal"`, which keeps signals at their size without (arXiv 1502.01852).
 
     Call:
         tuples float [groups * n, k, image_size, image_size, channels] in [-1, 1] to scores float32
@@ -124,10 +127,11 @@ class SiameseDCGANDiscriminator(keras.Model):
         towers: str = "siamese",
         join: str = "conv",
         join_layers: int = 1,
+        initializer: str = "dcgan",
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        _check_choices(norm, towers, join, join_layers)
+        _check_choices(norm, towers, join, join_layers, initializer)
         self.k = k
         self.image_size = image_size
         self.channels = channels
@@ -136,15 +140,17 @@ class SiameseDCGANDiscriminator(keras.Model):
         self.towers = towers
         self.join = join
         self.join_layers = join_layers
+        self.initializer = initializer
 
         widths = [dim * 2**power for power in range(halvings(image_size, SMALLEST_MAP))]
-        self._options = {**policy_of(self), "spectral": norm == "spectral"}
+        options = {"spectral": norm == "spectral", "initializer": initializer}
+        self._options = {**policy_of(self), **options}
         self.tower = [self._wrapped(Conv(width, **self._options)) for width in widths]
         self.joint = self._joint_layers(widths[-1])
         normed = len(widths) - 1 + join_layers if norm == "batch" else 0
         self.norms = [BatchNorm(**policy_of(self)) for _ in range(normed)]
         # The score itself stays float32 under every precision policy.
-        self.finish = self._wrapped(Linear(1, spectral=norm == "spectral", dtype="float32"))
+        self.finish = self._wrapped(Linear(1, dtype="float32", **options))
 
     def _joint_layers(self, width: int) -> list[keras.layers.Layer]:
         if self.join == "conv":
@@ -237,6 +243,7 @@ class SiameseDCGANDiscriminator(keras.Model):
 
     def get_config(self) -> dict[str, Any]:
         names = ("k", "image_size", "channels", "dim", "norm", "towers", "join", "join_layers")
+        names += ("initializer",)
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
@@ -262,8 +269,9 @@ def _flat(maps: tf.Tensor) -> tf.Tensor:
     return tf.reshape(maps, [-1, math.prod(maps.shape[1:])])
 
 
-def _check_choices(norm: str, towers: str, join: str, join_layers: int) -> None:
+def _check_choices(norm: str, towers: str, join: str, join_layers: int, initializer: str) -> None:
     for name, value, choices in (
+        ("initializer", initializer, INITIALIZERS),
         ("norm", norm, NORMS),
         ("towers", towers, TOWERS),
         ("join", join, JOINS),

@@ -28,11 +28,15 @@ class _Weighted(keras.layers.Layer):
     step, however often the layer runs in it.
     """
 
-    def __init__(self, filters: int, spectral: bool = False, **kwargs: Any):
+    def __init__(
+        self, filters: int, spectral: bool = False, initializer: str = "dcgan", **kwargs: Any
+    ):
         super().__init__(**kwargs)
         self.filters = filters
         self.spectral = spectral
-        self.kernel_initializer = dcgan_initializer()
+        self.initializer = initializer
+        found = dcgan_initializer() if initializer == "dcgan" else initializer
+        self.kernel_initializer = keras.initializers.get(found)
 
     def _add_weights(self, shape: list[int]) -> None:
         self.kernel = keras_compat.add_weight(self, "kernel", shape, self.kernel_initializer)
@@ -67,7 +71,8 @@ class _Weighted(keras.layers.Layer):
         self.direction.assign(tf.math.l2_normalize(moved))
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "filters": self.filters, "spectral": self.spectral}
+        names = ("filters", "spectral", "initializer")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
 class _Convolution(_Weighted):
@@ -79,9 +84,10 @@ class _Convolution(_Weighted):
         kernel_size: int = 5,
         stride: int = 2,
         spectral: bool = False,
+        initializer: str = "dcgan",
         **kwargs: Any,
     ):
-        super().__init__(filters, spectral, **kwargs)
+        super().__init__(filters, spectral, initializer, **kwargs)
         self.kernel_size = kernel_size
         self.stride = stride
 
@@ -97,6 +103,7 @@ class Linear(_Weighted):
     Args:
         filters: number of outputs.
         spectral: whether the kernel is divided by its greatest singular value.
+        initializer: of the kernel: `"dcgan"` or the name of one of Keras'.
     """
 
     def build(self, input_shape: Any) -> None:
@@ -115,6 +122,7 @@ class Conv(_Convolution):
         kernel_size: edge of the square kernel.
         stride: in both directions; must divide h and w.
         spectral: whether the kernel is divided by its greatest singular value.
+        initializer: of the kernel: `"dcgan"` or the name of one of Keras'.
     """
 
     def build(self, input_shape: Any) -> None:
@@ -139,6 +147,7 @@ class ConvTranspose(_Convolution):
         kernel_size: edge of the square kernel.
         stride: in both directions.
         spectral: whether the kernel is divided by its greatest singular value.
+        initializer: of the kernel: `"dcgan"` or the name of one of Keras'.
     """
 
     def build(self, input_shape: Any) -> None:

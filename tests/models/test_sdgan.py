@@ -39,7 +39,7 @@ class TestLaterAdditions(ModelCase):
         },
         **{"towers": "stacked", "join": "dense", "join_layers": 2, "critic_steps": 2, "mixed": 0.5},
         **{"r1": 0.3, "r2": 0.2, "r1_every": 2, "lecam": 0.1, "augment": "translation"},
-        **{"ema": 0.9, "seed": 5},
+        **{"ema": 0.9, "seed": 5, "d_init": "he_normal"},
     }
 
 
@@ -198,6 +198,16 @@ def test_simultaneous_updates_descend_both_losses_from_the_same_tuples(
         assert largest > 1e-4
         for after, start, change in zip(weights(mine), old, changes):
             np.testing.assert_allclose(after, start - change, atol=tolerance * largest)
+
+
+def test_the_first_weights_of_the_discriminator_may_keep_signals_at_their_size(tuples):
+    deviations = {
+        name: np.std(SDGAN(**{**TINY, "dim": 8, "norm": "none", "d_init": name}).score(tuples()))
+        for name in ("dcgan", "he_normal")
+    }
+    assert deviations["he_normal"] > 30 * deviations["dcgan"] > 0
+    with pytest.raises(ValueError, match="initializer is one of.*Received: initializer='zeros'"):
+        SDGAN(**TINY, d_init="zeros")
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,13 @@ def test_initial_weights_are_uniform_with_deviation_002():
     assert np.abs(weights).max() <= 0.02 * 3**0.5
 
 
+def test_another_initializer_may_be_named():
+    layer = Conv(64, 3, initializer="he_normal")
+    layer.build([None, 8, 8, 16])
+    assert np.std(np.asarray(layer.kernel)) == pytest.approx((2 / (9 * 16)) ** 0.5, rel=0.05)
+    assert Conv.from_config(layer.get_config()).initializer == "he_normal"
+
+
 @pytest.mark.parametrize("layer_class", [Conv, ConvTranspose])
 @pytest.mark.parametrize(("size", "stride", "kernel_size"), [(4, 2, 5), (2, 2, 3), (4, 1, 3)])
 def test_the_fast_path_computes_what_the_stock_one_does(
