@@ -1,5 +1,5 @@
 """What every model of the family shares: networks' precision, optimizers, step counter, averaged
-generator, generation.
+generator.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ from tensorflow import keras
 from sdgan_tf import keras_compat
 from sdgan_tf.latents import LatentSpace
 from sdgan_tf.models import variables
-from sdgan_tf.pixels import to_float, to_uint8
+from sdgan_tf.models.renderer import Renderer
+from sdgan_tf.pixels import to_float
 from sdgan_tf.randomness import stateless_seed
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 
 
-class AdversarialModel(keras.Model):
+class AdversarialModel(Renderer, keras.Model):
     """Base of the models that learn a generator from matched tuples against a discriminator.
 
     A subclass makes `self.generator` and `self.discriminator` in its constructor, calls
@@ -33,7 +34,6 @@ class AdversarialModel(keras.Model):
         averaged: the generator whose weights are a running average of `generator`'s, or None where
             `ema` is 0.
         latents: the `LatentSpace`.
-        identities: how many identities the model can show, or None where it imagines any number.
         step: int64 variable, completed training steps. All randomness is keyed on it.
     """
 
@@ -44,7 +44,6 @@ class AdversarialModel(keras.Model):
         *("image_size", "channels", "dim", "d_i", "d_o", "k", "codes"),
         *("ema", "precision", "seed"),
     )
-    identities: int | None = None
 
     def __init__(
         self,
@@ -271,54 +270,6 @@ class AdversarialModel(keras.Model):
 
     # --- what comes out
 
-    def identity_codes(self, seeds: tf.Tensor | Sequence[int]) -> tf.Tensor:
-        """One `z_I` for each seed, the same whatever its neighbours: int64 [n] to float32 [n, d_i].
-
-        Where `identities` is a number, that many seeds in a row show as many identities, and those
-        beyond show them again.
-        """
-        return self.latents.identity_codes(seeds)
-
-    def observation_codes(self, seeds: tf.Tensor | Sequence[int]) -> tf.Tensor:
-        """One `z_O` for each seed, the same whatever its neighbours: int64 [n] to float32 [n, d_o]."""
-        return self.latents.observation_codes(seeds)
-
-    def generate(
-        self,
-        identities: int | Sequence[int] = 8,
-        observations: int | Sequence[int] = 8,
-        seed: int = 0,
-        batch_size: int = 64,
-    ) -> np.ndarray:
-        """Pictures of imagined identities: rows share `z_I`, columns share `z_O`.
-
-        Args:
-            identities: how many, or the seeds of the identity codes themselves.
-            observations: how many, or the seeds of the observation codes.
-            seed: where counted seeds start: the same seed shows the same identities, another one
-                shows others.
-            batch_size: pictures made at a time.
-
-        Returns:
-            uint8 [identities, observations, h, w, c], 0 to 255.
-        """
-        rows, columns = _seeds(identities, seed), _seeds(observations, seed)
-        codes = self.latents.grid(self.identity_codes(rows), self.observation_codes(columns))
-        images = self.render(tf.reshape(codes, [-1, self.latents.size]), batch_size)
-        return images.reshape(len(rows), len(columns), *images.shape[1:])
-
-    def render(self, codes: tf.Tensor | np.ndarray, batch_size: int = 64) -> np.ndarray:
-        """Pictures of given codes: float [n, d_i + d_o] to uint8 [n, h, w, c], 0 to 255."""
-        codes = tf.convert_to_tensor(codes, tf.float32)
-        parts = [
-            self._render(codes[start : start + batch_size]).numpy()
-            for start in range(0, len(codes), batch_size)
-        ]
-        return np.concatenate(parts)
-
-    def _render(self, codes: tf.Tensor) -> tf.Tensor:
-        return to_uint8(self.best_generator(codes, training=False))
-
     def export(self, path: str | Path) -> Path:
         """Writes a SavedModel for TF Serving to `path`, a version's folder such as
         `saved_models/faces/1`.
@@ -364,12 +315,3 @@ class AdversarialModel(keras.Model):
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> AdversarialModel:
         return cls(**config)
-
-
-def _seeds(asked: int | Sequence[int], seed: int) -> list[int]:
-    seeds = asked
-    if isinstance(asked, (int, np.integer)):
-        seeds = [seed * 2**32 + index for index in range(asked)]
-    if len(seeds) < 1:
-        raise ValueError(f"A grid has at least one row and one column. Received: {asked}")
-    return [int(value) for value in seeds]

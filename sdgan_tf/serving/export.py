@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import tensorflow as tf
@@ -10,17 +11,37 @@ from sdgan_tf.files import atomic_folder
 from sdgan_tf.keras_compat import tensor_of
 from sdgan_tf.models import AdversarialModel
 from sdgan_tf.pixels import to_uint8
+from sdgan_tf.version import __version__
 
 
 class ServedModel(tf.Module):
-    """What is served: the signatures and the variables that they read, and nothing of Keras or of
-    this package.
+    """What is written: the variables that the signatures read, and beside the signatures what only
+    `sdgan_tf.serving.load` asks for. Nothing of Keras or of this package.
+
+    Attributes:
+        pictures: codes float32 [n, d_I + d_O] to float32 [n, h, w, c] in [-1, 1], differentiable.
+        identity_codes: seeds int64 [n] to float32 [n, d_I].
+        observation_codes: seeds int64 [n] to float32 [n, d_O].
+        description: nothing to a string, JSON of what was exported.
     """
 
     def __init__(self, model: AdversarialModel):
         super().__init__()
         networks = (model.best_generator, model.discriminator)
         self.weights = [tensor_of(variable) for net in networks for variable in net.variables]
+        described = {
+            "class": type(model).__name__,
+            "config": model.get_config(),
+            "step": model.completed_steps,
+            "identities": model.identities,
+            "sdgan_tf": __version__,
+        }
+        codes = tf.TensorSpec([None, model.latents.size], tf.float32)
+        seeds = tf.TensorSpec([None], tf.int64)
+        self.pictures = tf.function(lambda codes: model(codes), [codes])
+        self.identity_codes = tf.function(lambda seeds: model.identity_codes(seeds), [seeds])
+        self.observation_codes = tf.function(lambda seeds: model.observation_codes(seeds), [seeds])
+        self.description = tf.function(lambda: tf.constant(json.dumps(described)), [])
 
 
 def signatures(model: AdversarialModel) -> dict[str, tf.types.experimental.ConcreteFunction]:
@@ -36,7 +57,7 @@ def signatures(model: AdversarialModel) -> dict[str, tf.types.experimental.Concr
     space = model.latents
 
     def images_of(identity, observation):
-        return to_uint8(model.best_generator(space.join(identity, observation), training=False))
+        return to_uint8(model(space.join(identity, observation)))
 
     def generate(identity, observation):
         return {"images": images_of(identity, observation)}
@@ -105,5 +126,9 @@ def next_version(folder: str | Path) -> Path:
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(f"Versions are sub-folders, but {folder} is a file.")
-    versions = [int(path.name) for path in folder.glob("*") if path.name.isdecimal()]
-    return folder / str(max(versions, default=0) + 1)
+    return folder / str(max(versions(folder), default=0) + 1)
+
+
+def versions(folder: Path) -> list[int]:
+    """The numbers of the versions below `folder`, in order."""
+    return sorted(int(path.name) for path in folder.glob("*") if path.name.isdecimal())

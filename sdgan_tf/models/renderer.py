@@ -1,0 +1,155 @@
+"""What turns codes into pictures, be it a model in training or one that was exported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from sdgan_tf.latents import LatentSpace
+from sdgan_tf.pixels import to_uint8
+
+# A grid's pictures are held in memory all at once: 4 GiB of them and no more.
+MAX_BYTES = 4 * 2**30
+
+
+class Renderer:
+    """Pictures from codes and codes from seeds.
+
+    A subclass can be called with codes, float [n, d_i + d_o], and gives differentiable pictures,
+    float32 [n, h, w, c] in [-1, 1].
+
+    Attributes:
+        image_size: edge of the pictures in pixels.
+        channels: 1 or 3.
+        k: pictures in the tuples that `score` takes.
+        latents: the `LatentSpace`.
+        identities: how many identities the model can show, or None where it imagines any number.
+    """
+
+    image_size: int
+    channels: int
+    k: int
+    latents: LatentSpace
+    identities: int | None = None
+
+    def identity_codes(self, seeds: tf.Tensor | Sequence[int]) -> tf.Tensor:
+        """One `z_I` for each seed, the same whatever its neighbours: int64 [n] to float32 [n, d_i].
+
+        Where `identities` is a number, that many seeds in a row show as many identities, and those
+        beyond show them again.
+        """
+        return self.latents.identity_codes(seeds)
+
+    def observation_codes(self, seeds: tf.Tensor | Sequence[int]) -> tf.Tensor:
+        """One `z_O` for each seed, the same whatever its neighbours: int64 [n] to float32 [n, d_o]."""
+        return self.latents.observation_codes(seeds)
+
+    def generate(
+        self,
+        identities: int | Sequence[int] = 8,
+        observations: int | Sequence[int] = 8,
+        seed: int = 0,
+        batch_size: int = 64,
+    ) -> np.ndarray:
+        """Pictures of imagined identities: rows share `z_I`, columns share `z_O`.
+
+        Args:
+            identities: how many, or the seeds of the identity codes themselves.
+            observations: how many, or the seeds of the observation codes.
+            seed: where counted seeds start: the same seed shows the same identities, another one
+                shows others.
+            batch_size: pictures made at a time.
+
+        Returns:
+            uint8 [identities, observations, h, w, c], 0 to 255.
+        """
+        rows, columns = seeds_of(identities, seed), seeds_of(observations, seed)
+        self._check_memory(len(rows) * len(columns))
+        codes = self.latents.grid(self.identity_codes(rows), self.observation_codes(columns))
+        return self.render(codes, batch_size)
+
+    def render(
+        self,
+        codes: tf.Tensor | np.ndarray,
+        batch_size: int = 64,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> np.ndarray:
+        """Pictures of given codes: float [..., d_i + d_o] to uint8 [..., h, w, c], 0 to 255.
+
+        Args:
+            codes: any number of them, in any arrangement.
+            batch_size: pictures made at a time.
+            progress: called with the pictures made so far and their number in all.
+
+        Returns:
+            The pictures, arranged as the codes are.
+
+        Raises:
+            ValueError: codes of another width or that are not finite, or too many of them.
+        """
+        codes = self._checked(codes, batch_size)
+        count = int(np.prod(codes.shape[:-1]))
+        flat = codes.reshape(count, self.latents.size)
+        images = np.empty((count, self.image_size, self.image_size, self.channels), np.uint8)
+        for start in range(0, count, batch_size):
+            part = tf.constant(flat[start : start + batch_size])
+            images[start : start + batch_size] = to_uint8(self(part))
+            if progress:
+                progress(min(start + batch_size, count), count)
+        return images.reshape(*codes.shape[:-1], *images.shape[1:])
+
+    def _checked(self, codes: tf.Tensor | np.ndarray, batch_size: int) -> np.ndarray:
+        codes = np.asarray(codes, np.float32)
+        if codes.ndim < 1 or codes.shape[-1] != self.latents.size:
+            raise ValueError(
+                f"Codes of this model are [..., {self.latents.size}], d_i={self.latents.d_i} numbers of "
+                f"identity before d_o={self.latents.d_o} of observation. Received: shape {codes.shape}"
+            )
+        if not np.all(np.isfinite(codes)):
+            bad = np.count_nonzero(~np.isfinite(codes))
+            raise ValueError(
+                f"Codes are finite numbers. Received: {bad:,} that are NaN or infinite"
+            )
+        if batch_size < 1:
+            raise ValueError(
+                f"At least one picture is made at a time. Received: batch_size={batch_size}"
+            )
+        self._check_memory(int(np.prod(codes.shape[:-1])))
+        return codes
+
+    def _check_memory(self, count: int) -> None:
+        needed = count * self.image_size**2 * self.channels
+        if needed > MAX_BYTES:
+            raise ValueError(
+                f"{count:,} pictures of {self.image_size}x{self.image_size}x{self.channels} need "
+                f"{needed / 2**30:,.1f} GiB of memory, more than the {MAX_BYTES / 2**30:.1f} GiB "
+                "allowed at a time. Ask for fewer, in several calls."
+            )
+
+
+def seeds_of(asked: int | Sequence[int], seed: int = 0) -> Sequence[int]:
+    """The seeds that a number of rows or columns stands for, or those that are given.
+
+    Args:
+        asked: how many, or the seeds themselves.
+        seed: the first `asked` seeds of this one's own range; others share none with it.
+
+    Raises:
+        ValueError: none are asked for, or one does not fit into 64 bits.
+    """
+    if isinstance(asked, (int, np.integer)):
+        if not -(2**31) <= seed < 2**31 or asked > 2**32:
+            raise ValueError(
+                "A seed that counts lies in [-2**31, 2**31) and has 2**32 of its own. "
+                f"Received: seed={seed}, {asked} of them"
+            )
+        seeds = range(seed * 2**32, seed * 2**32 + int(asked))
+    else:
+        seeds = [int(value) for value in asked]
+        if any(not -(2**63) <= value < 2**63 for value in seeds):
+            raise ValueError(f"Seeds must fit into 64 bits. Received: {asked}")
+    if len(seeds) < 1:
+        raise ValueError(f"A grid has at least one row and one column. Received: {asked}")
+    return seeds

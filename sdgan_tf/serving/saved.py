@@ -1,0 +1,105 @@
+"""Exported models, loaded again: pictures from a SavedModel without the code that trained it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from sdgan_tf.latents import LatentSpace
+from sdgan_tf.models import Renderer
+from sdgan_tf.serving.export import versions
+
+FUNCTIONS = ("pictures", "identity_codes", "observation_codes", "description")
+
+
+class ExportedModel(Renderer):
+    """A model that `export` wrote, to be used like the one it was: `generate`, `render`, `score`.
+
+    Calling it with codes float [n, d_i + d_o] gives differentiable pictures, float32 [n, h, w, c]
+    in [-1, 1].
+
+    Attributes:
+        path: the version's folder.
+        class_name: the class that was exported, such as `"SDGAN"`.
+        completed_steps: how long it was trained.
+        config: its constructor's arguments.
+
+    Args:
+        path: the version's folder.
+        restored: what TensorFlow loaded from it.
+    """
+
+    def __init__(self, path: Path, restored: tf.Module):
+        described = json.loads(restored.description().numpy())
+        self.path = path
+        self.class_name = described["class"]
+        self.completed_steps = described["step"]
+        self.config = described["config"]
+        self.identities = described["identities"]
+        for name in ("image_size", "channels", "d_i", "d_o", "k"):
+            setattr(self, name, self.config[name])
+        self.latents = LatentSpace(self.d_i, self.d_o, self.config["codes"])
+        self._restored = restored
+
+    def __call__(self, codes: tf.Tensor) -> tf.Tensor:
+        return self._restored.pictures(tf.cast(codes, tf.float32))
+
+    def identity_codes(self, seeds) -> tf.Tensor:
+        return self._restored.identity_codes(tf.convert_to_tensor(seeds, tf.int64))
+
+    def observation_codes(self, seeds) -> tf.Tensor:
+        return self._restored.observation_codes(tf.convert_to_tensor(seeds, tf.int64))
+
+    def score(self, images: tf.Tensor | np.ndarray) -> tf.Tensor:
+        """How much each tuple looks like a real matched one: uint8 [n, k, h, w, c] to float32 [n],
+        higher = more.
+        """
+        images = tf.convert_to_tensor(images)
+        expected = [self.k, self.image_size, self.image_size, self.channels]
+        if images.dtype != tf.uint8 or images.shape[1:].as_list() != expected:
+            raise ValueError(
+                f"Tuples of this model are uint8 [n, {', '.join(map(str, expected))}]. "
+                f"Received: {images.dtype.name} {images.shape.as_list()}"
+            )
+        return self._restored.signatures["score"](images=images)["score"]
+
+
+def load(path: str | Path) -> ExportedModel:
+    """Loads what `bin/export` or `model.export` wrote, on either stack.
+
+    A SavedModel is a program that TensorFlow runs: load only what you would run.
+
+    Args:
+        path: a version's folder, such as `saved_models/faces/1`, or the one above it for its newest
+            version.
+
+    Raises:
+        FileNotFoundError: there is no SavedModel at `path`.
+        ValueError: it is damaged, or another program's.
+    """
+    path = _version(Path(path))
+    try:
+        restored = tf.saved_model.load(str(path))
+    # Damaged files raise all kinds of errors, from OSError to those of the protocol buffers.
+    except Exception as error:
+        raise ValueError(f"The SavedModel in {path} cannot be read: {error}") from error
+    missing = [name for name in FUNCTIONS if not callable(getattr(restored, name, None))]
+    if missing:
+        raise ValueError(
+            f"The SavedModel in {path} is another program's, or an older version's: it has no "
+            f"{', '.join(missing)}. Write it by `bin/export`."
+        )
+    return ExportedModel(path, restored)
+
+
+def _version(path: Path) -> Path:
+    for folder in (path, *(path / str(number) for number in reversed(versions(path)))):
+        if (folder / "saved_model.pb").is_file():
+            return folder
+    raise FileNotFoundError(
+        f"There is no SavedModel in {path}: neither saved_model.pb nor a version's folder such as "
+        f"{path / '1'}. Write one by `bin/export`."
+    )
