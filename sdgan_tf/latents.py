@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import tensorflow as tf
 
 from sdgan_tf.randomness import stateless_seed
 
 DISTRIBUTIONS = ("uniform", "normal")
+PATHS = ("linear", "slerp")
+
+# Beyond it a component counts as having left its distribution: the cube's wall, or 3 sigma.
+BOUNDS = {"uniform": 1.0, "normal": 3.0}
 
 
 class LatentSpace:
@@ -90,11 +95,76 @@ class LatentSpace:
             tf.repeat(observation[tf.newaxis], rows, axis=0),
         )
 
+    def reclaim(self, codes: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """Stochastic clipping (arXiv 1702.04782): components that have left the distribution are
+        drawn from it anew, the others stay.
+
+        Uniform codes are left beyond [-1, 1], normal ones beyond 3 sigma.
+
+        Args:
+            codes: float32 [...].
+            seed: int [2], as `stateless_seed` gives it.
+
+        Returns:
+            float32 of the same shape, within the bounds.
+        """
+        bound = BOUNDS[self.distribution]
+        drawn = tf.clip_by_value(self._draw(tf.shape(codes), seed), -bound, bound)
+        return tf.where(tf.abs(codes) > bound, drawn, codes)
+
     def _codes(self, seeds, width: int, stream: str) -> tf.Tensor:
         return _codes(tf.convert_to_tensor(seeds, tf.int64), width, stream, self.distribution)
 
     def _draw(self, shape, seed: tf.Tensor) -> tf.Tensor:
         return _draw(shape, seed, self.distribution)
+
+
+def walk(codes: tf.Tensor | np.ndarray, steps: int, path: str = "linear") -> np.ndarray:
+    """Codes on the way from one to the next.
+
+    Args:
+        codes: float [m, d], those to pass through, at least one.
+        steps: from each to the next, at least 1.
+        path: `"linear"`, straight (paper); or `"slerp"`, along the great arc (arXiv 1609.04468):
+            normal codes have nearly the same length all, straight ways leave for shorter ones.
+
+    Returns:
+        float32 [(m - 1) * steps + 1, d], all of `codes` among them.
+
+    Raises:
+        ValueError: no codes, no steps, an unknown path, or opposite codes, between which no arc is
+            the shortest.
+    """
+    codes = np.asarray(codes, np.float64)
+    if codes.ndim != 2 or not len(codes) or steps < 1:
+        raise ValueError(
+            "A walk passes through codes [m, d], at least one, with a step or more from each to the next. "
+            f"Received: shape {codes.shape}, steps={steps}"
+        )
+    if path not in PATHS:
+        raise ValueError(f"The path is one of {PATHS}. Received: {path!r}")
+    shares = np.arange(steps)[:, np.newaxis] / steps
+    blend = _linear if path == "linear" else _slerp
+    parts = [blend(start, end, shares) for start, end in zip(codes, codes[1:])]
+    return np.concatenate([*parts, codes[-1:]]).astype(np.float32)
+
+
+def _linear(start: np.ndarray, end: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    return (1 - shares) * start + shares * end
+
+
+def _slerp(start: np.ndarray, end: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    lengths = np.linalg.norm(start) * np.linalg.norm(end)
+    cosine = np.clip(start @ end / lengths, -1, 1) if lengths else 1.0
+    if cosine > 1 - 1e-9:  # one direction: the arc is straight
+        return _linear(start, end, shares)
+    if cosine < -1 + 1e-9:
+        raise ValueError(
+            "Opposite codes, and codes of width 1 with different signs, have no shortest arc between "
+            f"them: take path='linear'. Received: codes of width {len(start)}, cosine {cosine:.3g}"
+        )
+    angle = np.arccos(cosine)
+    return (np.sin((1 - shares) * angle) * start + np.sin(shares * angle) * end) / np.sin(angle)
 
 
 def _draw(shape, seed: tf.Tensor, distribution: str) -> tf.Tensor:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from sdgan_tf.latents import LatentSpace
+from sdgan_tf.latents import LatentSpace, walk
 from sdgan_tf.randomness import stateless_seed
 
 SPACE = LatentSpace(d_i=2, d_o=3)
@@ -101,3 +101,72 @@ def test_size_is_the_width_of_the_joined_code():
 def test_bad_arguments_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         LatentSpace(**arguments)
+
+
+# --- ways between codes
+
+
+def test_a_linear_walk_by_hand():
+    codes = walk([[0.0, 1.0], [1.0, -1.0], [1.0, 3.0]], 2)
+    assert codes.dtype == np.float32
+    assert codes.tolist() == [[0, 1], [0.5, 0], [1, -1], [1, 1], [1, 3]]
+
+
+def test_slerp_follows_the_arc_by_hand():
+    # A right angle in three steps: 30 degrees each. Between lengths 1 and 2 the ends' shares are
+    # those of two sines.
+    root = np.sqrt(3) / 2
+    np.testing.assert_allclose(
+        walk([[1.0, 0.0], [0.0, 2.0]], 3, "slerp"),
+        [[1, 0], [root, 1], [0.5, 2 * root], [0, 2]],
+        atol=1e-7,
+    )
+
+
+def test_slerp_keeps_the_length_that_a_straight_line_loses():
+    ends = np.random.default_rng(0).normal(size=(2, 50))
+    ends *= np.sqrt(50) / np.linalg.norm(ends, axis=1, keepdims=True)
+    arc = np.linalg.norm(walk(ends, 8, "slerp"), axis=1)
+    line = np.linalg.norm(walk(ends, 8), axis=1)
+    np.testing.assert_allclose(arc, np.sqrt(50), rtol=1e-5)
+    assert line[4] < 0.8 * arc[4]
+
+
+@pytest.mark.parametrize("path", ["linear", "slerp"])
+def test_walks_that_stand_still_or_go_straight(path):
+    assert walk([[2.0, 3.0]], 5, path).tolist() == [[2, 3]]
+    np.testing.assert_allclose(walk([[1.0, 1.0], [1.0, 1.0]], 4, path), np.ones([5, 2]))
+    np.testing.assert_allclose(walk([[0.0, 0.0], [4.0, 2.0]], 2, path)[1], [2, 1])
+    assert walk(np.zeros([2, 0]), 3, path).shape == (4, 0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (([[1.0, 2.0]], 0), "steps=0"),
+        ((np.zeros([0, 3]), 1), r"shape \(0, 3\)"),
+        (([1.0, 2.0], 1), r"shape \(2,\)"),
+        (([[1.0], [2.0]], 1, "curved"), "Received: 'curved'"),
+        (([[1.0], [-2.0]], 1, "slerp"), "Opposite codes"),
+    ],
+)
+def test_bad_walks_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        walk(*arguments)
+
+
+# --- stochastic clipping
+
+
+@pytest.mark.parametrize(("distribution", "bound"), [("uniform", 1.0), ("normal", 3.0)])
+def test_what_leaves_is_drawn_anew_and_the_rest_stays(distribution, bound):
+    space = LatentSpace(1, 1, distribution)
+    codes = np.zeros([1000, 2], np.float32)
+    codes[:, 0] = np.where(np.arange(1000) % 2, bound * 1.01, -bound * 7)
+    codes[:, 1] = bound * np.linspace(-1, 1, 1000)
+    clipped = space.reclaim(codes, stateless_seed(0, "test")).numpy()
+    np.testing.assert_array_equal(clipped[:, 1], codes[:, 1])
+    fresh = clipped[:, 0]
+    assert np.abs(fresh).max() <= bound and len(np.unique(fresh)) > 900
+    assert fresh.std() == pytest.approx({"uniform": 3**-0.5, "normal": 1.0}[distribution], rel=0.1)
+    np.testing.assert_array_equal(space.reclaim(codes, stateless_seed(0, "test")), clipped)

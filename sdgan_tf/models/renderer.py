@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+import operator
 from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
 
-from sdgan_tf.latents import LatentSpace
+from sdgan_tf.latents import LatentSpace, walk
 from sdgan_tf.pixels import to_uint8
 
 # A grid's pictures are held in memory all at once: 4 GiB of them and no more.
@@ -46,29 +48,99 @@ class Renderer:
         """One `z_O` for each seed, the same whatever its neighbours: int64 [n] to float32 [n, d_o]."""
         return self.latents.observation_codes(seeds)
 
+    def grid_codes(
+        self,
+        identities: int | Sequence[int] | np.ndarray = 8,
+        observations: int | Sequence[int] | np.ndarray = 8,
+        seed: int = 0,
+        truncation: float = 1.0,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The codes of a grid's rows and of its columns.
+
+        Args:
+            identities: how many, or the seeds of the identity codes, or the codes themselves, float
+                [rows, d_i].
+            observations: how many, or the seeds of the observation codes, or float [columns, d_o].
+            seed: where counted seeds start: the same seed shows the same identities, another one
+                shows others.
+            truncation: from 0 to 1, by which drawn codes are multiplied, uniform and normal ones
+                alike: the smaller, the more typical and alike the pictures.
+
+        Returns:
+            float32 [rows, d_i] and float32 [columns, d_o].
+        """
+        if not 0 <= truncation <= 1:
+            raise ValueError(
+                f"Truncation scales codes by 0 to 1, 1 for none. Received: truncation={truncation}"
+            )
+        asked = (
+            ("identity", identities, self.identity_codes, self.latents.d_i),
+            ("observation", observations, self.observation_codes, self.latents.d_o),
+        )
+        found = []
+        for part, wanted, draw, width in asked:
+            if np.ndim(wanted) < 2:
+                codes = truncation * np.asarray(draw(seeds_of(wanted, seed)))
+            else:
+                codes = np.asarray(wanted, np.float32)
+            if codes.shape[1:] != (width,) or not len(codes):
+                raise ValueError(
+                    f"{part.capitalize()} codes of this model are [n, {width}], at least one. "
+                    f"Received: shape {codes.shape}"
+                )
+            found.append(codes)
+        return tuple(found)
+
     def generate(
         self,
-        identities: int | Sequence[int] = 8,
-        observations: int | Sequence[int] = 8,
+        identities: int | Sequence[int] | np.ndarray = 8,
+        observations: int | Sequence[int] | np.ndarray = 8,
         seed: int = 0,
         batch_size: int = 64,
+        truncation: float = 1.0,
     ) -> np.ndarray:
         """Pictures of imagined identities: rows share `z_I`, columns share `z_O`.
 
         Args:
-            identities: how many, or the seeds of the identity codes themselves.
-            observations: how many, or the seeds of the observation codes.
-            seed: where counted seeds start: the same seed shows the same identities, another one
-                shows others.
+            identities: how many, or seeds, or codes; see `grid_codes` for this and all below.
+            observations: likewise.
+            seed: where counted seeds start.
             batch_size: pictures made at a time.
+            truncation: factor of drawn codes.
 
         Returns:
             uint8 [identities, observations, h, w, c], 0 to 255.
         """
-        rows, columns = seeds_of(identities, seed), seeds_of(observations, seed)
-        self._check_memory(len(rows) * len(columns))
-        codes = self.latents.grid(self.identity_codes(rows), self.observation_codes(columns))
-        return self.render(codes, batch_size)
+        self._check_memory(_count(identities) * _count(observations))
+        codes = self.grid_codes(identities, observations, seed, truncation)
+        return self.render(self.latents.grid(*codes), batch_size)
+
+    def interpolate(
+        self,
+        identities: int | Sequence[int] | np.ndarray,
+        observations: int | Sequence[int] | np.ndarray,
+        steps: int = 8,
+        path: str = "linear",
+        batch_size: int = 64,
+    ) -> np.ndarray:
+        """Pictures on the way between codes: rows go along `z_I`, columns along `z_O`, each by
+        itself (the paper's figure, between two of each).
+
+        Args:
+            identities: seeds or codes to pass through, see `grid_codes`; a single one is kept.
+            observations: likewise.
+            steps: from each to the next.
+            path: `"linear"` (paper) or `"slerp"`; see `latents.walk`.
+            batch_size: pictures made at a time.
+
+        Returns:
+            uint8 [rows, columns, h, w, c], 0 to 255, where m codes give (m - 1) * steps + 1 rows or
+            columns.
+        """
+        ways = ((_count(asked) - 1) * steps + 1 for asked in (identities, observations))
+        self._check_memory(math.prod(ways))
+        codes = self.grid_codes(identities, observations)
+        return self.render(self.latents.grid(*(walk(c, steps, path) for c in codes)), batch_size)
 
     def render(
         self,
@@ -90,7 +162,7 @@ class Renderer:
             ValueError: codes of another width or that are not finite, or too many of them.
         """
         codes = self._checked(codes, batch_size)
-        count = int(np.prod(codes.shape[:-1]))
+        count = math.prod(codes.shape[:-1])
         flat = codes.reshape(count, self.latents.size)
         images = np.empty((count, self.image_size, self.image_size, self.channels), np.uint8)
         for start in range(0, count, batch_size):
@@ -116,7 +188,7 @@ class Renderer:
             raise ValueError(
                 f"At least one picture is made at a time. Received: batch_size={batch_size}"
             )
-        self._check_memory(int(np.prod(codes.shape[:-1])))
+        self._check_memory(math.prod(codes.shape[:-1]))
         return codes
 
     def _check_memory(self, count: int) -> None:
@@ -147,9 +219,13 @@ def seeds_of(asked: int | Sequence[int], seed: int = 0) -> Sequence[int]:
             )
         seeds = range(seed * 2**32, seed * 2**32 + int(asked))
     else:
-        seeds = [int(value) for value in asked]
+        seeds = [operator.index(value) for value in asked]
         if any(not -(2**63) <= value < 2**63 for value in seeds):
             raise ValueError(f"Seeds must fit into 64 bits. Received: {asked}")
     if len(seeds) < 1:
         raise ValueError(f"A grid has at least one row and one column. Received: {asked}")
     return seeds
+
+
+def _count(asked: int | Sequence[int] | np.ndarray) -> int:
+    return int(asked) if isinstance(asked, (int, np.integer)) else len(asked)

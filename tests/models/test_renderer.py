@@ -45,6 +45,30 @@ def test_rows_share_the_identity_and_columns_the_observation():
     assert (grid * 2).tolist() == [[[1, 5], [1, 7], [1, 9]], [[3, 5], [3, 7], [3, 9]]]
 
 
+def test_codes_may_be_drawn_scaled_or_given():
+    painter = Painter()
+    identity, observation = painter.grid_codes([255, 51], np.array([[0.5]]), truncation=0.5)
+    np.testing.assert_allclose(identity, [[0.5], [0.1]], rtol=1e-6)
+    np.testing.assert_array_equal(observation, [[0.5]])
+    full = painter.generate([255, 51], [51])
+    half = painter.generate([255, 51], [51], truncation=0.5)
+    np.testing.assert_array_equal(full[:, 0, 0, 0, 0], [255, 153])
+    np.testing.assert_array_equal(half[:, 0, 0, 0, 0], [191, 140])
+    # Another seed shows others, and none of the first one's.
+    first, other = (painter.grid_codes(3, 2, seed)[0] for seed in (0, 1))
+    assert first.dtype == np.float32 and not set(first.flat) & set(other.flat)
+
+
+def test_interpolation_walks_each_part_by_itself():
+    grid = Painter().interpolate([0, 255], [[-1.0], [0.0], [-1.0]], steps=2)[..., 0, 0]
+    assert grid.shape == (3, 5, 2)
+    assert grid[:, 1, 0].tolist() == [128, 191, 255]
+    assert grid[1, :, 1].tolist() == [0, 64, 128, 64, 0]
+    assert Painter().interpolate([3], [1, 2], steps=4).shape[:2] == (1, 5)
+    arcs = Painter().interpolate(np.array([[0.2], [0.4]]), [7], steps=2, path="slerp")
+    np.testing.assert_array_equal(arcs[:, 0, 0, 0, 0], [153, 166, 178])
+
+
 @pytest.mark.parametrize(
     ("codes", "message"),
     [
@@ -67,14 +91,28 @@ def test_bad_codes_are_refused(codes, message):
         ({"observations": -3}, "at least one row"),
         ({"observations": []}, "at least one row"),
         ({"identities": 2**20, "observations": 2**20}, r"1,099,511,627,776 .* 4,096.0 GiB"),
-        ({"identities": 2**40}, "Received: seed=0, 1099511627776 of them"),
+        ({"identities": 2**40}, "8,796,093,022,208 pictures"),
         ({"seed": 2**31}, "Received: seed=2147483648"),
         ({"identities": [2**63]}, "fit into 64 bits"),
         ({"batch_size": 0}, "Received: batch_size=0"),
+        ({"truncation": 1.5}, "Received: truncation=1.5"),
+        ({"truncation": float("nan")}, "Received: truncation=nan"),
+        ({"identities": np.zeros([2, 2])}, r"Identity codes of this model are \[n, 1\]"),
+        ({"observations": np.zeros([2, 0])}, r"Observation codes .* Received: shape \(2, 0\)"),
+        ({"identities": np.zeros([0, 1])}, r"at least one. Received: shape \(0, 1\)"),
+        ({"observations": [[np.nan]]}, "Received: 8 that are NaN"),
     ],
 )
 def test_bad_counts_are_refused(arguments, message):
     painter = Painter()
     with pytest.raises(ValueError, match=message):
         painter.generate(**arguments)
+    assert not painter.batches
+
+
+def test_a_walk_of_too_many_steps_is_refused():
+    painter = Painter()
+    for steps, message in ((10**12, "GiB of memory"), (0, "steps=0")):
+        with pytest.raises(ValueError, match=message):
+            painter.interpolate([1, 2], [3], steps=steps)
     assert not painter.batches
