@@ -38,10 +38,26 @@ class ServedModel(tf.Module):
         }
         codes = tf.TensorSpec([None, model.latents.size], tf.float32)
         seeds = tf.TensorSpec([None], tf.int64)
-        self.pictures = tf.function(lambda codes: model(codes), [codes])
-        self.identity_codes = tf.function(lambda seeds: model.identity_codes(seeds), [seeds])
-        self.observation_codes = tf.function(lambda seeds: model.observation_codes(seeds), [seeds])
-        self.description = tf.function(lambda: tf.constant(json.dumps(described)), [])
+
+        # By name: of two lambdas side by side TensorFlow 2.15 traces one twice.
+        @tf.function(input_signature=[codes])
+        def pictures(codes):
+            return model(codes)
+
+        @tf.function(input_signature=[seeds])
+        def identity_codes(seeds):
+            return model.identity_codes(seeds)
+
+        @tf.function(input_signature=[seeds])
+        def observation_codes(seeds):
+            return model.observation_codes(seeds)
+
+        @tf.function(input_signature=[])
+        def description():
+            return tf.constant(json.dumps(described))
+
+        self.pictures, self.description = pictures, description
+        self.identity_codes, self.observation_codes = identity_codes, observation_codes
 
 
 def signatures(model: AdversarialModel) -> dict[str, tf.types.experimental.ConcreteFunction]:
