@@ -51,3 +51,13 @@ def _guarded(main: Callable[[Sequence[str]], int | None], argv: Sequence[str]) -
             raise
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1
+
+
+def progress(what: str, done: int, total: int) -> None:
+    """One line on the screen that rewrites itself, until all is done; without a terminal, that
+    last one only.
+    """
+    last = done == total
+    if last or sys.stderr.isatty():
+        start, end = ("\r", "\n" if last else "") if sys.stderr.isatty() else ("", "\n")
+        print(f"{start}{done:,} of {total:,} {what}", end=end, file=sys.stderr, flush=True)

@@ -1,20 +1,32 @@
 """What was learned, in numbers: verification, diversity, fidelity."""
 
-from sdgan_tf.evaluation.evaluate import Evaluator, Results, Row, evaluate
-from sdgan_tf.evaluation.pairs import Pairs, generated_pairs, real_pairs
+from sdgan_tf.evaluation.evaluate import Evaluator, check, check_source, evaluate, facts
+from sdgan_tf.evaluation.measures import judge_auc, megabytes, quick_numbers
+from sdgan_tf.evaluation.pairs import PAIRS, Pairs, generated_pairs, real_pairs
+from sdgan_tf.evaluation.report import table, write_report
+from sdgan_tf.evaluation.results import Results, Row
 from sdgan_tf.evaluation.train_verifier import train_verifier
 from sdgan_tf.evaluation.verifier import Verifier, VerifierError, load_verifier
 
 __all__ = [
+    "PAIRS",
     "Evaluator",
     "Pairs",
     "Results",
     "Row",
     "Verifier",
     "VerifierError",
+    "check",
+    "check_source",
     "evaluate",
+    "facts",
     "generated_pairs",
+    "judge_auc",
     "load_verifier",
+    "megabytes",
+    "quick_numbers",
     "real_pairs",
+    "table",
     "train_verifier",
+    "write_report",
 ]

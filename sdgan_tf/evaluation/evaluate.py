@@ -5,13 +5,11 @@ section 4; its numbers are AUC, accuracy, false accept rate, ID-Div, All-Div, me
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 
 from sdgan_tf.data import IdentityData, Splits
-from sdgan_tf.evaluation import bootstrap, diversity, fidelity, verification
-from sdgan_tf.evaluation.bootstrap import Estimate, Sample
+from sdgan_tf.evaluation import bootstrap, diversity, fidelity, measures, verification
 from sdgan_tf.evaluation.pairs import (
     PAIRS,
     Generator,
@@ -24,7 +22,7 @@ from sdgan_tf.evaluation.pairs import (
     real_pairs,
     some_pictures,
 )
-from sdgan_tf.evaluation.verification import Curve
+from sdgan_tf.evaluation.results import Fidelity, Results, Row
 from sdgan_tf.evaluation.verifier import Verifier
 
 # Real pairs of two identities that the threshold of `capacity` accepts.
@@ -32,53 +30,6 @@ CAPACITY_RATE = 0.01
 # Training pictures that generated ones are compared with.
 REFERENCE = 10_000
 NEAREST = 3
-
-
-class Fidelity(NamedTuple):
-    """Distances to the training pictures in one space of features.
-
-    Attributes:
-        frechet: Frechet distance, of `pictures` pictures.
-        pictures: the same number for every source, since the distance depends on it.
-        kernel: kernel distance, not multiplied by anything.
-        kernel_deviation: its standard deviation over blocks.
-    """
-
-    frechet: float
-    pictures: int
-    kernel: float
-    kernel_deviation: float
-
-
-class Row(NamedTuple):
-    """What was measured of one source of pictures.
-
-    Attributes:
-        name: of the source.
-        auc: of verification, matched against unmatched pairs.
-        auc_same_observation: the same of pairs that share z_O alone: .5 if z_O tells nothing of the
-            identity; None for real pictures.
-        accuracy: at the threshold that was chosen on validation identities.
-        false_accepts: share of unmatched pairs accepted there.
-        id_div: 1 - mean MS-SSIM over matched pairs.
-        all_div: 1 - mean MS-SSIM over all pairs.
-        capacity: see `verification.capacity`; None for real pictures.
-        fidelity: by name of the space of features.
-        curve: of verification.
-        megabytes: of the parameters of G and D in float32, 1e6 bytes each; None where unknown.
-    """
-
-    name: str
-    auc: Estimate
-    auc_same_observation: Estimate | None
-    accuracy: Estimate
-    false_accepts: Estimate
-    id_div: Estimate
-    all_div: Estimate
-    capacity: Estimate | None
-    fidelity: dict[str, Fidelity]
-    curve: Curve
-    megabytes: float | None
 
 
 class Evaluator:
@@ -115,19 +66,25 @@ class Evaluator:
         progress: Progress = quiet,
     ):
         check(splits, verifier, pairs)
+        self.spaces = {space.name: space for space in (verifier, *spaces)}
+        if len(self.spaces) <= len(spaces):
+            raise ValueError(
+                "Numbers carry the name of their space of features, so names must differ. "
+                f"Received: {verifier.name!r} and {[space.name for space in spaces]}"
+            )
         self.splits = splits
         self.verifier = verifier
         self.pairs = pairs
         self.seed = seed
-        self.spaces = (verifier, *spaces)
         self.resamples = resamples
         self.progress = progress
         drawn = real_pairs(splits.validation, pairs, seed, progress)
-        matched, unmatched, _ = self._distances(drawn, verifier.embed(drawn.images))
+        embeddings = measures.embed(verifier, drawn.images, progress)
+        matched, unmatched, _ = measures.distances(drawn, embeddings)
         self.threshold = verification.best_threshold(matched, unmatched)
         self.capacity_threshold = verification.threshold_at(CAPACITY_RATE, unmatched)
         self.reference = some_pictures(splits.train, REFERENCE, seed, progress)
-        self._features = [space.embed(self.reference) for space in self.spaces]
+        self._features = self._embed(self.reference)
         drawn = real_pairs(splits.test, pairs, seed, progress)
         self._pictures = len(drawn.images)
         self.real, self._real_accepts = self._measure(drawn, "real, unseen identities", stream=4)
@@ -153,20 +110,12 @@ class Evaluator:
 
     def _measure(self, drawn: Pairs, name: str, stream: int) -> tuple[Row, np.ndarray]:
         """A row without capacity, and what that rests on: the accept rate and its replicates."""
-        features = [space.embed(drawn.images) for space in self.spaces]
-        distances = self._distances(drawn, features[0])
-        positions = (drawn.matched, drawn.unmatched, drawn.same_observation)
-        alike = [diversity.ms_ssim(drawn.images, p, self.progress) for p in positions[:2]]
-        # A column of distances, and one of similarities where they were measured.
-        values = [np.stack(columns, axis=1) for columns in zip(distances, alike)]
-        values += [distances[2][:, np.newaxis]]
-        samples = [
-            Sample(numbers, drawn.groups[p]) for numbers, p in zip(values, positions) if len(p)
-        ]
+        features = self._embed(drawn.images)
+        samples = measures.judged(drawn, features[0], self.progress)
         numbers = self._numbers(*(sample.values for sample in samples))
         replicates = bootstrap.resample(self._numbers, samples, [self.seed, stream], self.resamples)
         *found, accepts = bootstrap.estimates(numbers, replicates)
-        auc, accuracy, false_accepts, id_div, all_div, *same_observation = found
+        auc, id_div, all_div, accuracy, false_accepts, *same_observation = found
         row = Row(
             name,
             auc,
@@ -177,57 +126,38 @@ class Evaluator:
             all_div,
             None,
             self._fidelity(features),
-            verification.roc(*distances[:2]),
+            verification.roc(*(sample.values[:, 0] for sample in samples[:2])),
             None,
         )
         return row, np.append(accepts.value, replicates[:, -1])
 
+    def _embed(self, images: np.ndarray) -> list[np.ndarray]:
+        return [measures.embed(space, images, self.progress) for space in self.spaces.values()]
+
     def _numbers(self, matched, unmatched, same_observation=None) -> list[float]:
         distances = matched[:, 0], unmatched[:, 0]
-        id_div, unmatched_div = 1 - np.mean(matched[:, 1]), 1 - np.mean(unmatched[:, 1])
         numbers = [
             verification.auc(*distances),
+            *measures.diversities(matched, unmatched),
             verification.accuracy(*distances, self.threshold),
             verification.accept_rate(distances[1], self.threshold),
-            id_div,
-            (id_div + unmatched_div) / 2,
         ]
         if same_observation is not None:
             numbers.append(verification.auc(same_observation[:, 0], distances[1]))
         return [*numbers, verification.accept_rate(distances[1], self.capacity_threshold)]
-
-    def _distances(self, drawn: Pairs, embeddings: np.ndarray) -> list[np.ndarray]:
-        positions = (drawn.matched, drawn.unmatched, drawn.same_observation)
-        return [verification.squared_distances(embeddings, p) for p in positions]
 
     def _fidelity(self, features: list[np.ndarray]) -> dict[str, Fidelity]:
         rng = np.random.default_rng([self.seed, 3])
         count = min(self._pictures, len(features[0]))
         subset = rng.choice(len(features[0]), count, replace=False)
         return {
-            space.name: Fidelity(
+            name: Fidelity(
                 fidelity.frechet_distance(found[subset], reference),
                 count,
                 *fidelity.kernel_distance(found, reference, seed=self.seed),
             )
-            for space, found, reference in zip(self.spaces, features, self._features)
+            for name, found, reference in zip(self.spaces, features, self._features)
         }
-
-
-class Results(NamedTuple):
-    """What `evaluate` found.
-
-    Attributes:
-        rows: the real test identities first.
-        facts: how it was measured: verifier, thresholds, pairs, seed, data, MS-SSIM's protocol.
-        samples: generated pictures, uint8 [8, 8, h, w, c]; rows share the identity.
-        nearest: uint8 [8, 4, h, w, c]: samples, each beside its nearest training pictures.
-    """
-
-    rows: list[Row]
-    facts: dict
-    samples: np.ndarray
-    nearest: np.ndarray
 
 
 def evaluate(

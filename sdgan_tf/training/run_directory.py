@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from sdgan_tf.files import FRAGMENTS, atomic_file
+from sdgan_tf.files import FRAGMENTS, atomic_file, write_json
 from sdgan_tf.keras_compat import KERAS_VERSION
 from sdgan_tf.version import __version__
 
@@ -124,12 +124,6 @@ class RunDirectory:
             raise RunError(
                 f"Another process is training in {self.path}. Wait for it, or name another folder by --run_dir."
             ) from error
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Writes readable JSON, whole or not at all."""
-    with atomic_file(path) as file:
-        file.write((json.dumps(content, indent=2) + "\n").encode())
 
 
 def versions() -> dict[str, str]:

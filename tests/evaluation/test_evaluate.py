@@ -132,7 +132,13 @@ def test_evaluate_gives_rows_pictures_and_facts():
     assert results.facts["pairs"] == 20
     assert results.facts["diversity"].startswith("MS-SSIM at 16 px")
     json.dumps(results.facts)
-    assert {what for what, *_ in told} == {"pictures read", "pictures made", "pairs compared"}
+    assert {what for what, *_ in told} == {
+        "pictures read",
+        "pictures made",
+        "pairs compared",
+        "pictures seen by left",
+        "pictures seen by left again",
+    }
 
 
 def test_the_nearest_training_pictures_stand_beside_a_sample(evaluator):
@@ -169,3 +175,8 @@ def test_other_sizes_and_channels_are_refused():
     grey.channels = 1
     with pytest.raises(ValueError, match="takes grey pictures.*Received: pictures of 3 channels"):
         Evaluator(splits(identities=4), grey)
+
+
+def test_spaces_of_one_name_are_refused():
+    with pytest.raises(ValueError, match="names must differ. Received: 'left' and"):
+        Evaluator(splits(identities=4), painted.verifier(), spaces=[painted.verifier()])

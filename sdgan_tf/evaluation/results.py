@@ -1,0 +1,73 @@
+"""What was measured, as records."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from sdgan_tf.evaluation.bootstrap import Estimate
+from sdgan_tf.evaluation.verification import Curve
+
+
+class Fidelity(NamedTuple):
+    """Distances to the training pictures in one space of features.
+
+    Attributes:
+        frechet: Frechet distance, of `pictures` pictures.
+        pictures: the same number for every source, since the distance depends on it.
+        kernel: kernel distance, not multiplied by anything.
+        kernel_deviation: its standard deviation over blocks.
+    """
+
+    frechet: float
+    pictures: int
+    kernel: float
+    kernel_deviation: float
+
+
+class Row(NamedTuple):
+    """What was measured of one source of pictures.
+
+    Attributes:
+        name: of the source.
+        auc: of verification, matched against unmatched pairs.
+        auc_same_observation: the same of pairs that share z_O alone: .5 if z_O tells nothing of the
+            identity; None for real pictures.
+        accuracy: at the threshold that was chosen on validation identities.
+        false_accepts: share of unmatched pairs accepted there.
+        id_div: 1 - mean MS-SSIM over matched pairs.
+        all_div: 1 - mean MS-SSIM over all pairs.
+        capacity: see `verification.capacity`; None for real pictures.
+        fidelity: by name of the space of features.
+        curve: of verification.
+        megabytes: of the parameters of G and D in float32, 1e6 bytes each; None where unknown.
+    """
+
+    name: str
+    auc: Estimate
+    auc_same_observation: Estimate | None
+    accuracy: Estimate
+    false_accepts: Estimate
+    id_div: Estimate
+    all_div: Estimate
+    capacity: Estimate | None
+    fidelity: dict[str, Fidelity]
+    curve: Curve
+    megabytes: float | None
+
+
+class Results(NamedTuple):
+    """What `evaluate` found.
+
+    Attributes:
+        rows: the real test identities first.
+        facts: how it was measured: verifier, thresholds, pairs, seed, data, MS-SSIM's protocol.
+        samples: generated pictures, uint8 [8, 8, h, w, c]; rows share the identity.
+        nearest: uint8 [8, 4, h, w, c]: samples, each beside its nearest training pictures.
+    """
+
+    rows: list[Row]
+    facts: dict
+    samples: np.ndarray
+    nearest: np.ndarray
