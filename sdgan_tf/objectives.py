@@ -22,7 +22,6 @@ class Objective(NamedTuple):
         generator: the generator's cost of a fake tuple's score.
         pairing: whether costs are of the difference to a score of the other class, in the order of
             the batch.
-        steep: whether the discriminator's slope in the score of a fake tuple vanishes nowhere.
         optimizer: the customary one: (`"adam"` or `"rmsprop"`, rate, beta_1, beta_2).
         critic_steps: customary updates of the discriminator for one of the generator.
         clip: bound of the discriminator's weights, 0 for none.
@@ -33,7 +32,6 @@ class Objective(NamedTuple):
     fake: Term
     generator: Term
     pairing: bool = False
-    steep: bool = False
     optimizer: tuple[str, float, float, float] = ("adam", 2e-4, 0.5, 0.999)
     critic_steps: int = 1
     clip: float = 0.0
@@ -77,7 +75,6 @@ OBJECTIVES = {
         real=lambda score: 0.5 * tf.nn.softplus(-score),
         fake=lambda score: 0.5 * tf.nn.softplus(score),
         generator=lambda score: tf.nn.softplus(-score),
-        steep=True,
     ),
     # arXiv 1611.04076, with the released code's optimizer.
     "lsgan": Objective(
@@ -117,7 +114,6 @@ OBJECTIVES = {
         fake=lambda difference: tf.zeros_like(difference),
         generator=lambda difference: tf.nn.softplus(-difference),
         pairing=True,
-        steep=True,
         optimizer=("adam", 2e-4, 0.0, 0.9),
     ),
 }

@@ -9,7 +9,6 @@ from absl import flags
 from sdgan_tf import augmentation, models, objectives
 from sdgan_tf.latents import DISTRIBUTIONS
 from sdgan_tf.models import AdversarialModel
-from sdgan_tf.models.sdgan import TURNS
 from sdgan_tf.networks.dcgan import INITIALIZERS, JOINS, NORMS, TOWERS
 from sdgan_tf.training import precision
 
@@ -52,7 +51,6 @@ _choice("join", JOINS, "sdgan: what joins the towers (conv).")
 _integer("join_layers", "sdgan: how many layers join them (1).")
 _choice("d_init", INITIALIZERS, "sdgan: first weights of the discriminator (dcgan).")
 _integer("critic_steps", "sdgan: discriminator's updates for one of the generator (objective's).")
-_choice("turns", TURNS, "sdgan: one network after the other, or both from one pass (alternating).")
 _float("mixed", "sdgan: weight of real tuples of mixed identities as further fakes (0).")
 _float("r1", "sdgan: weight of the R1 gradient penalty on real tuples (0).")
 _float("r2", "sdgan: weight of the same penalty on fake tuples (0).")

@@ -221,31 +221,6 @@ class AdversarialModel(Renderer, keras.Model):
         sources = [*network.trainable_variables, *also]
         return keras_compat.gradients(optimizer, tape, loss, sources)
 
-    def _gradients_of_both(
-        self, tape: tf.GradientTape, d_loss, g_loss, fake: tf.Tensor, ratio: tf.Tensor
-    ) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
-        """Both networks' gradients, which one backward pass through the discriminator serves.
-
-        Args:
-            tape: persistent.
-            d_loss: of the discriminator.
-            g_loss: of the generator.
-            fake: the pictures through which the generator reaches both losses.
-            ratio: of the slopes of the generator's and of the discriminator's loss in each fake
-                picture, such that it broadcasts over `fake`.
-        """
-        if self.precision == "mixed_float16":
-            # The optimizers' loss scales differ, and a ratio may drown: two passes.
-            return (
-                self._gradients(self.d_optimizer, tape, d_loss, self.discriminator),
-                self._gradients(self.g_optimizer, tape, g_loss, self.generator),
-            )
-        *d_found, slope = self._gradients(
-            self.d_optimizer, tape, d_loss, self.discriminator, also=[fake]
-        )
-        variables = [keras_compat.tensor_of(v) for v in self.generator.trainable_variables]
-        return d_found, tape.gradient(fake, variables, output_gradients=slope * ratio)
-
     def _end_step(self, logs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Moves the averaged generator and the step counter on; returns the running means of
         `logs`.

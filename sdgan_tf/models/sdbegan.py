@@ -123,11 +123,7 @@ class SDBEGAN(AdversarialModel):
             error = tf.abs(self.discriminator(batch, training=True) - batch)
             loss_fake, loss_real = (tf.reduce_mean(part) for part in tf.split(error, 2))
             loss = loss_real - k_t * loss_fake
-        # Pictures do not meet in the discriminator, so its loss reaches the fake ones through
-        # `-k_t L(G(z))` alone.
-        d_found, g_found = self._gradients_of_both(tape, loss, loss_fake, fake, -1.0 / k_t)
-        self._apply(self.d_optimizer, d_found, self.discriminator)
-        self._apply(self.g_optimizer, g_found, self.generator)
+        self._update(tape, loss, loss_fake, fake, k_t)
 
         replicas = tf.distribute.get_replica_context()
         mean_real, mean_fake = replicas.all_reduce("mean", [loss_real, loss_fake])
@@ -145,6 +141,25 @@ class SDBEGAN(AdversarialModel):
                 "convergence": convergence(loss_real, loss_fake, self.gamma),
             }
         )
+
+    def _update(self, tape: tf.GradientTape, loss, loss_fake, fake: tf.Tensor, k_t) -> None:
+        """Applies both gradients, which one backward pass through the discriminator serves.
+
+        Pictures do not meet in the discriminator, so its loss reaches the fake ones through `-k_t
+        L(G(z))` alone: their gradient of it, divided by `-k_t`, is that of the generator's loss.
+        """
+        if self.precision == "mixed_float16":
+            # Gradients times a small k_t would underflow: two passes.
+            d_found = self._gradients(self.d_optimizer, tape, loss, self.discriminator)
+            g_found = self._gradients(self.g_optimizer, tape, loss_fake, self.generator)
+        else:
+            *d_found, slope = self._gradients(
+                self.d_optimizer, tape, loss, self.discriminator, also=[fake]
+            )
+            variables = [keras_compat.tensor_of(v) for v in self.generator.trainable_variables]
+            g_found = tape.gradient(fake, variables, output_gradients=-slope / k_t)
+        self._apply(self.d_optimizer, d_found, self.discriminator)
+        self._apply(self.g_optimizer, g_found, self.generator)
 
     def reconstruct(self, images: tf.Tensor) -> tf.Tensor:
         """What the autoencoder makes of tuples: uint8 or float [n, k, h, w, c] to float32 of the

@@ -17,8 +17,6 @@ from sdgan_tf.models import penalties
 from sdgan_tf.models.base import AdversarialModel
 from sdgan_tf.networks import DCGANGenerator, SiameseDCGANDiscriminator
 
-TURNS = ("alternating", "simultaneous")
-
 
 @register
 class SDGAN(AdversarialModel):
@@ -47,9 +45,6 @@ class SDGAN(AdversarialModel):
             `"he_normal"`, for a discriminator without batch norm.
         critic_steps: updates of the discriminator for one of the generator; 0 for the objective's
             custom.
-        turns: `"alternating"`: the discriminator, then the generator from new codes (paper);
-            later addition: `"simultaneous"`, both from one pass over the same fake tuples, as in
-            SD-BEGAN: the cheaper step.
         mixed: later addition: weight of real tuples of mixed identities as further fakes (0 for
             none). The paper has no such class; with few identities it is what makes the
             discriminator look at identity.
@@ -77,7 +72,7 @@ class SDGAN(AdversarialModel):
     ARGUMENTS = (
         *AdversarialModel.ARGUMENTS,
         *("objective", "norm", "towers", "join", "join_layers", "d_init", "critic_steps"),
-        *("turns", "mixed", "r1", "r2", "r1_every", "lecam", "augment"),
+        *("mixed", "r1", "r2", "r1_every", "lecam", "augment"),
     )
 
     def __init__(
@@ -96,7 +91,6 @@ class SDGAN(AdversarialModel):
         join_layers: int = 1,
         d_init: str = "dcgan",
         critic_steps: int = 0,
-        turns: str = "alternating",
         mixed: float = 0.0,
         r1: float = 0.0,
         r2: float = 0.0,
@@ -118,7 +112,6 @@ class SDGAN(AdversarialModel):
         self.join_layers = join_layers
         self.d_init = d_init
         self.critic_steps = critic_steps
-        self.turns = turns
         self.mixed = mixed
         self.r1 = r1
         self.r2 = r2
@@ -159,24 +152,6 @@ class SDGAN(AdversarialModel):
                 "score depend on the whole batch: take norm='none'. Received: norm='batch'"
             )
 
-        if self.turns not in TURNS:
-            raise ValueError(f"Turns are one of {TURNS}. Received: {self.turns!r}")
-        if self.turns == "simultaneous" and (
-            not self._objective.steep
-            or self.norm == "batch"
-            or self.lecam
-            or self._critic_steps() > 1
-        ):
-            raise ValueError(
-                "Simultaneous updates rest on one pass through the discriminator, in which no fake tuple's "
-                "slope may vanish or depend on other tuples: take objective 'dcgan' or 'relativistic', norm 'none' or "
-                f"'spectral', no LeCam and one critic step. Received: objective={self.objective!r}, "
-                f"norm={self.norm!r}, lecam={self.lecam}, critic_steps={self._critic_steps()}"
-            )
-
-    def _critic_steps(self) -> int:
-        return self.critic_steps or self._objective.critic_steps
-
     def _make_generator(self) -> keras.Model:
         return DCGANGenerator(
             self.latents.size, self.image_size, self.channels, self.dim, **self._policy()
@@ -202,15 +177,13 @@ class SDGAN(AdversarialModel):
             scalars.
         """
         real = self._prepare(images)
-        every = self._critic_steps()
+        every = self.critic_steps or self._objective.critic_steps
         if every > 1 and tf.distribute.get_strategy().num_replicas_in_sync > 1:
             raise ValueError(
                 "Replicas cannot meet in a generator's update that is left out at some steps: train on "
                 f"one device, or with critic_steps=1. Received: {every} critic steps"
             )
         self.discriminator.update_spectral_norms()
-        if self.turns == "simultaneous":
-            return self._end_step(self._update_both(real))
         logs = self._update_discriminator(real)
         if every == 1:
             logs["g_loss"] = self._update_generator(real)
@@ -227,47 +200,27 @@ class SDGAN(AdversarialModel):
     def _update_discriminator(self, real: tf.Tensor) -> dict[str, tf.Tensor]:
         codes = self._draw(tf.shape(real)[0], "codes of the discriminator")
         fake = self._tuples(self.generator(codes, training=True))
-        with tf.GradientTape() as tape:
-            logs, batch, _ = self._judge(real, fake)
-        found = self._gradients(self.d_optimizer, tape, logs["d_loss"], self.discriminator)
-        self._apply_discriminator(found, batch)
-        return logs
-
-    def _update_both(self, real: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Updates both networks from the same fake tuples, by one pass through the discriminator."""
-        codes = self._draw(tf.shape(real)[0], "codes of the discriminator")
-        with tf.GradientTape(persistent=True) as tape:
-            fake = self._tuples(self.generator(codes, training=True))
-            logs, batch, (real_scores, fake_scores) = self._judge(real, fake)
-            g_loss = self._objective.generator_loss(fake_scores, real_scores)
-        # A tuple's pictures reach both losses through its one score alone.
-        slopes = [tape.gradient(loss, fake_scores) for loss in (g_loss, logs["d_loss"])]
-        ratio = tf.reshape(tf.math.divide_no_nan(*slopes), [-1, 1, 1, 1, 1])
-        d_found, g_found = self._gradients_of_both(tape, logs["d_loss"], g_loss, fake, ratio)
-        self._apply_discriminator(d_found, batch)
-        self._apply(self.g_optimizer, g_found, self.generator)
-        return {**logs, "g_loss": g_loss}
-
-    def _judge(self, real: tf.Tensor, fake: tf.Tensor):
-        """The discriminator's loss and mean scores, the pictures that it saw, and the scores of real
-        and of fake tuples.
-        """
         # One pass over all classes, with batch statistics of their own: the numbers of separate
         # passes, but faster.
         batch = self._augmented(tf.concat([real, fake], 0), "augmentation of the discriminator")
-        scores = self.discriminator(batch, training=True, groups=2, mixed=bool(self.mixed))
-        real_scores, fake_scores, *mixed = tf.split(scores, 3 if self.mixed else 2)
-        loss = self._objective.discriminator_loss(real_scores, fake_scores)
-        if self.mixed:
-            loss += self.mixed * self._objective.negative_loss(real_scores, mixed[0])
-        if self.lecam:
-            loss += self.lecam * penalties.lecam(self.anchors, real_scores, fake_scores)
-        logs = {
+        with tf.GradientTape() as tape:
+            scores = self.discriminator(batch, training=True, groups=2, mixed=bool(self.mixed))
+            parts = tf.split(tf.cast(scores, tf.float32), 3 if self.mixed else 2)
+            loss = self._objective.discriminator_loss(parts[0], parts[1])
+            if self.mixed:
+                loss += self.mixed * self._objective.negative_loss(parts[0], parts[2])
+            if self.lecam:
+                loss += self.lecam * penalties.lecam(self.anchors, parts[0], parts[1])
+        found = self._gradients(self.d_optimizer, tape, loss, self.discriminator)
+        found = self._add_penalties(found, *tf.split(batch, 2))
+        self._apply(self.d_optimizer, found, self.discriminator)
+        if self._objective.clip:
+            self._clip_weights()
+        return {
             "d_loss": loss,
-            "d_real": tf.reduce_mean(real_scores),
-            "d_fake": tf.reduce_mean(fake_scores),
+            "d_real": tf.reduce_mean(parts[0]),
+            "d_fake": tf.reduce_mean(parts[1]),
         }
-        return logs, batch, (real_scores, fake_scores)
 
     def _update_generator(self, real: tf.Tensor) -> tf.Tensor:
         codes = self._draw(tf.shape(real)[0], "codes of the generator")
@@ -280,12 +233,6 @@ class SDGAN(AdversarialModel):
         found = self._gradients(self.g_optimizer, tape, loss, self.generator)
         self._apply(self.g_optimizer, found, self.generator)
         return loss
-
-    def _apply_discriminator(self, found: list[tf.Tensor], batch: tf.Tensor) -> None:
-        found = self._add_penalties(found, *tf.split(batch, 2))
-        self._apply(self.d_optimizer, found, self.discriminator)
-        if self._objective.clip:
-            self._clip_weights()
 
     def _add_penalties(self, found: list[tf.Tensor], real, fake) -> list[tf.Tensor]:
         """Adds the gradients of the penalties on the discriminator's slope, on the steps that have

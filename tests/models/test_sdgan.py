@@ -156,50 +156,6 @@ def test_the_generator_descends_its_loss_against_the_new_discriminator(monkeypat
         np.testing.assert_array_equal(after, old)
 
 
-@pytest.mark.parametrize(
-    ("objective", "precision"),
-    [("dcgan", "float32"), ("relativistic", "float32"), ("dcgan", "mixed_float16")],
-)
-def test_simultaneous_updates_descend_both_losses_from_the_same_tuples(
-    monkeypatch, tuples, objective, precision
-):
-    options = {"norm": "none", "mixed": 0.5, "objective": objective, "rate": 0.1}
-    model = make(**options, turns="simultaneous", precision=precision)
-    by_hand = make(**options)
-    calls = record(monkeypatch, model.latents, "tuples")
-    real = to_float(tf.constant(tuples()))
-    before = weights(by_hand.discriminator), weights(by_hand.generator)
-    model.train_step(tf.constant(tuples()))
-    assert len(calls) == 1
-    codes = tf.reshape(calls[0][1], [-1, 5])
-
-    def score():
-        fake = tf.reshape(by_hand.generator(codes, training=True), real.shape)
-        each = (real, fake, mix_identities(real))
-        return [by_hand.discriminator(one, training=True) for one in each]
-
-    def d_loss():
-        of_real, of_fake, of_mixed = score()
-        losses = by_hand._objective
-        loss = losses.discriminator_loss(of_real, of_fake)
-        return loss + 0.5 * losses.negative_loss(of_real, of_mixed)
-
-    def g_loss():
-        of_real, of_fake, _ = score()
-        return by_hand._objective.generator_loss(of_fake, of_real)
-
-    tolerance = 1e-3 if precision == "float32" else 5e-2
-    for network, mine, old, loss in (
-        (by_hand.discriminator, model.discriminator, before[0], d_loss),
-        (by_hand.generator, model.generator, before[1], g_loss),
-    ):
-        changes = [0.1 * slope for slope in slopes(loss, network)]
-        largest = max(np.abs(change).max() for change in changes)
-        assert largest > 1e-4
-        for after, start, change in zip(weights(mine), old, changes):
-            np.testing.assert_allclose(after, start - change, atol=tolerance * largest)
-
-
 def test_the_first_weights_of_the_discriminator_may_keep_signals_at_their_size(tuples):
     deviations = {
         name: np.std(SDGAN(**{**TINY, "dim": 8, "norm": "none", "d_init": name}).score(tuples()))
@@ -208,21 +164,6 @@ def test_the_first_weights_of_the_discriminator_may_keep_signals_at_their_size(t
     assert deviations["he_normal"] > 30 * deviations["dcgan"] > 0
     with pytest.raises(ValueError, match="initializer is one of.*Received: initializer='zeros'"):
         SDGAN(**TINY, d_init="zeros")
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"norm": "batch"},
-        {"objective": "hinge"},
-        {"lecam": 0.1},
-        {"critic_steps": 2},
-        {"turns": "both"},
-    ],
-)
-def test_simultaneous_updates_refuse_what_one_pass_cannot_serve(options):
-    with pytest.raises(ValueError, match="(Turns|updates) .*Received"):
-        SDGAN(**{**TINY, "norm": "none", "turns": "simultaneous", **options})
 
 
 def test_logs_are_running_means(tuples):
