@@ -35,6 +35,7 @@ setuptools.setup(
             "tensorflow==2.15.1; python_version<'3.12'",
             "tensorflow-addons==0.23.0; python_version<'3.12'",
         ],
+        "fidelity": ["torch-fidelity"],
         "dev": ["pytest", "pytest-xdist", "ruff"],
     },
     classifiers=[

@@ -53,7 +53,7 @@ def _guarded(main: Callable[[Sequence[str]], int | None], argv: Sequence[str]) -
         return 1
 
 
-def progress(what: str, done: int, total: int) -> None:
+def progress(done: int, total: int, what: str = "pictures") -> None:
     """One line on the screen that rewrites itself, until all is done; without a terminal, that
     last one only.
     """

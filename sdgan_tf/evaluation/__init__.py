@@ -2,7 +2,13 @@
 
 from sdgan_tf.evaluation.evaluate import Evaluator, check, check_source, evaluate, facts
 from sdgan_tf.evaluation.measures import judge_auc, megabytes, quick_numbers
-from sdgan_tf.evaluation.pairs import PAIRS, Pairs, generated_pairs, real_pairs
+from sdgan_tf.evaluation.pairs import (
+    PAIRS,
+    Pairs,
+    check_identities,
+    generated_pairs,
+    real_pairs,
+)
 from sdgan_tf.evaluation.report import table, write_report
 from sdgan_tf.evaluation.results import Results, Row
 from sdgan_tf.evaluation.train_verifier import train_verifier
@@ -17,6 +23,7 @@ __all__ = [
     "Verifier",
     "VerifierError",
     "check",
+    "check_identities",
     "check_source",
     "evaluate",
     "facts",

@@ -58,7 +58,7 @@ def ms_ssim(images: np.ndarray, pairs: np.ndarray, progress: Progress = quiet) -
     for start in range(0, len(pairs), _CHUNK):
         first, second = images[pairs[start : start + _CHUNK].T]
         parts.append(tf.image.ssim_multiscale(first, second, 255, weights, WINDOW).numpy())
-        progress("pairs compared", min(start + _CHUNK, len(pairs)), len(pairs))
+        progress(min(start + _CHUNK, len(pairs)), len(pairs), "pairs compared")
     return np.concatenate(parts)
 
 

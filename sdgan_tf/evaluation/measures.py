@@ -21,7 +21,7 @@ def embed(space: Verifier, images: np.ndarray, progress: Progress = quiet) -> np
     for start in range(0, len(images), _CHUNK):
         parts.append(space.embed(images[start : start + _CHUNK]))
         done = min(start + _CHUNK, len(images))
-        progress(f"pictures seen by {space.name}", done, len(images))
+        progress(done, len(images), f"pictures seen by {space.name}")
     return np.concatenate(parts)
 
 

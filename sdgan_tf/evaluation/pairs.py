@@ -15,8 +15,8 @@ PAIRS = 10_000
 # Pictures made or read between two reports of progress.
 _CHUNK = 512
 
-# Told what is being done, how much of it is done, and how much there is.
-Progress = Callable[[str, int, int], None]
+# Told how much is done, how much there is, and of what.
+Progress = Callable[[int, int, str], None]
 
 
 class Generator(Protocol):
@@ -58,7 +58,7 @@ class Pairs(NamedTuple):
     groups: np.ndarray
 
 
-def quiet(what: str, done: int, total: int) -> None:
+def quiet(done: int, total: int, what: str) -> None:
     """Progress that nobody is told of."""
 
 
@@ -153,7 +153,7 @@ def generated_pairs(
         number = np.arange(start, min(start + _CHUNK // 3, draws), dtype=np.int64)
         codes = _codes(generator, number, seed)
         images.append(generator.render(codes, batch_size=len(codes)))
-        progress("pictures made", 3 * int(number[-1] + 1), 3 * draws)
+        progress(3 * int(number[-1] + 1), 3 * draws, "pictures made")
     triples = 3 * np.arange(draws)[:, np.newaxis]
     return Pairs(
         np.concatenate(images),
@@ -176,7 +176,7 @@ def _read(data: IdentityData, wanted: np.ndarray, progress: Progress) -> np.ndar
     bounds = np.flatnonzero(np.diff(wanted[:, 0], prepend=-1, append=-1))
     for start, end in zip(bounds[:-1], bounds[1:]):
         images[start:end] = data.observations(int(wanted[start, 0]), wanted[start:end, 1])
-        progress("pictures read", int(end), len(wanted))
+        progress(int(end), len(wanted), "pictures read")
     return images
 
 

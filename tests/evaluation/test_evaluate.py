@@ -132,7 +132,7 @@ def test_evaluate_gives_rows_pictures_and_facts():
     assert results.facts["pairs"] == 20
     assert results.facts["diversity"].startswith("MS-SSIM at 16 px")
     json.dumps(results.facts)
-    assert {what for what, *_ in told} == {
+    assert {what for *_, what in told} == {
         "pictures read",
         "pictures made",
         "pairs compared",

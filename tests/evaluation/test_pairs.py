@@ -69,7 +69,7 @@ def test_generated_pairs_share_what_they_should():
     drawn = generated_pairs(generator, 700, 3, lambda *news: told.append(news))
     who, how = halves(drawn.images)
     assert generator.rendered == len(drawn.images) == 3 * 350
-    assert told[-1] == ("pictures made", 1050, 1050)
+    assert told[-1] == (1050, 1050, "pictures made")
     for positions, same_who, same_how in (
         (drawn.matched, True, False),
         (drawn.unmatched, False, False),
