@@ -47,6 +47,7 @@ def add_weight(
     dtype: str = "float32",
     trainable: bool = True,
     autocast: bool = True,
+    first_replica: bool = False,
 ) -> Any:
     """`layer.add_weight` with the same meaning on both stacks.
 
@@ -58,11 +59,14 @@ def add_weight(
         dtype: of the stored variable; float32 under every precision policy.
         trainable: whether gradients reach it. Others are averaged over replicas when assigned.
         autocast: whether reading inside `call` gives the layer's compute dtype.
+        first_replica: whether what the first replica assigns goes for all, in place of the average.
     """
+    aggregation = "only_first_replica" if first_replica else "mean"
     if KERAS_3:
-        options = {"autocast": autocast, "aggregation": "mean"}
+        options = {"autocast": autocast, "aggregation": aggregation}
     else:
-        options = {"experimental_autocast": autocast, "aggregation": tf.VariableAggregation.MEAN}
+        aggregation = tf.VariableAggregation[aggregation.upper()]
+        options = {"experimental_autocast": autocast, "aggregation": aggregation}
     return layer.add_weight(
         name=name,
         shape=tuple(shape),
@@ -108,7 +112,9 @@ def gradients(
     if scale is not None:
         with tape:
             loss = scale(loss)
-    return tape.gradient(loss, values, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+    found = tape.gradient(loss, values, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+    # Dense: of rows that a step leaves out, each stack's optimizers think differently.
+    return [tf.convert_to_tensor(slope) for slope in found]
 
 
 def tensor_of(variable: Any) -> tf.Variable:

@@ -12,7 +12,14 @@ from sdgan_tf.models import AdversarialModel
 from sdgan_tf.networks.dcgan import INITIALIZERS, JOINS, NORMS, TOWERS
 from sdgan_tf.training import precision
 
-MODELS = {"sdgan": models.SDGAN, "sdbegan": models.SDBEGAN}
+MODELS = {
+    "sdgan": models.SDGAN,
+    "sdbegan": models.SDBEGAN,
+    "acdcgan": models.ACDCGAN,
+    "drgan": models.DRGAN,
+    "encoder_pairs": models.EncoderPairGAN,
+    "table_pairs": models.TablePairGAN,
+}
 
 FLAGS = flags.FLAGS
 
@@ -37,29 +44,30 @@ flags.DEFINE_enum(
     precision.CHOICES,
     "Precision policy; auto takes bfloat16 where the machine is fast in it.",
 )
-_integer("dim", "Width of the networks (sdgan: 64, sdbegan: 128).", 1)
+_integer("dim", "Width of the networks (64; sdbegan: 128).", 1)
 _integer("d_i", "Width of the identity code z_I (50).")
 _integer("d_o", "Width of the observation code z_O (50).")
-_integer("k", "Pictures in a tuple (2).", 1)
+_integer("k", "sdgan, sdbegan: pictures in a tuple (2).", 1)
 _choice("codes", DISTRIBUTIONS, "Distribution of the codes (uniform).")
 _float("ema", "Decay of the averaged generator, such as .999 (0: none).")
 
 _choice("objective", sorted(objectives.OBJECTIVES), "sdgan: the adversarial loss (dcgan).")
-_choice("norm", NORMS, "sdgan: normalisation in the discriminator (batch).")
+_choice("norm", NORMS, "all but sdbegan: normalisation in the discriminator (batch).")
 _choice("towers", TOWERS, "sdgan: how the discriminator sees a tuple's pictures (siamese).")
 _choice("join", JOINS, "sdgan: what joins the towers (conv).")
 _integer("join_layers", "sdgan: how many layers join them (1).")
 _choice("d_init", INITIALIZERS, "sdgan: first weights of the discriminator (dcgan).")
 _integer("critic_steps", "sdgan: discriminator's updates for one of the generator (objective's).")
 _float("mixed", "sdgan: weight of real tuples of mixed identities as further fakes (0).")
-_float("r1", "sdgan: weight of the R1 gradient penalty on real tuples (0).")
+_float("r1", "all but sdbegan: weight of the R1 gradient penalty on real tuples (0).")
 _float("r2", "sdgan: weight of the same penalty on fake tuples (0).")
 _integer("r1_every", "sdgan: steps between two such penalties (16).", 1)
 _float("lecam", "sdgan: weight of the LeCam regulariser (0).")
 flags.DEFINE_string(
     "augment",
     None,
-    f"sdgan: DiffAugment operations, comma-separated, of {', '.join(augmentation.OPERATIONS)} (none).",
+    "all but sdbegan: DiffAugment operations, comma-separated, of "
+    f"{', '.join(augmentation.OPERATIONS)} (none).",
 )
 _float("gamma", "sdbegan: wanted ratio of the two reconstruction errors (.5).")
 _float("rate_k", "sdbegan: how fast k_t moves (.001).")
@@ -74,14 +82,15 @@ OPTIMIZER_FLAGS = ("d_rate", "g_rate", "beta_1", "beta_2")
 
 def k() -> int:
     """Pictures in a tuple, as asked or by default."""
-    return FLAGS.k or 2
+    return FLAGS.k or getattr(MODELS[FLAGS.model], "k", 2)
 
 
-def build() -> AdversarialModel:
-    """The compiled model that the flags ask for."""
+def build(identities: int) -> AdversarialModel:
+    """The compiled model that the flags ask for, to be trained on so many identities."""
     maker = MODELS[FLAGS.model]
     policy, reason = precision.resolve(FLAGS.precision)
-    model = maker(**{**_arguments(maker), "precision": policy})
+    known = {"training_identities": identities} if maker.labelled else {}
+    model = maker(**{**_arguments(maker), "precision": policy, **known})
     d_optimizer, g_optimizer = model.default_optimizers()
     model.compile(_adjusted(d_optimizer, FLAGS.d_rate), _adjusted(g_optimizer, FLAGS.g_rate))
     print(f"Precision: {policy} ({reason}).")

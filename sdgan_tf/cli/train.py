@@ -35,7 +35,7 @@ def main(arguments: Sequence[str]) -> int:
     for name, part in zip(parts._fields, parts):
         print(f"{name.capitalize()}: {part.summary()}")
     with _scope():
-        model = model_flags.build()
+        model = model_flags.build(len(parts.train))
     print(", ".join(f"{name}: {size:,} parameters" for name, size in model.parameters().items()))
     if FLAGS.dry_run:
         print(resolved_flags(model), end="")
@@ -80,11 +80,11 @@ def _scope():
 
 def resolved_flags(model: AdversarialModel) -> str:
     """All flags of the command with their values, as a flag file that gives the same run."""
-    lines = []
+    lines, settings = [], model.get_config()
     for group in GROUPS:
         lines.append(f"# {group.__doc__.strip().splitlines()[0]}")
         for flag in FLAGS.flags_by_module_dict().get(group.__name__, []):
-            value = getattr(model, flag.name, None) if flag.value is None else flag.value
+            value = settings.get(flag.name) if flag.value is None else flag.value
             if value is not None and flag.name != "dry_run":
                 lines.append(f"--{flag.name}={value}")
     return "\n".join(lines) + "\n"

@@ -101,7 +101,12 @@ class IdentityData(abc.ABC):
         return total.hexdigest()
 
     def tuples(
-        self, k: int = 2, batch_size: int = 16, seed: int = 0, start_step: int = 0
+        self,
+        k: int = 2,
+        batch_size: int = 16,
+        seed: int = 0,
+        start_step: int = 0,
+        labels: bool = False,
     ) -> tf.data.Dataset:
         """An endless stream of batches of matched tuples.
 
@@ -116,9 +121,11 @@ class IdentityData(abc.ABC):
             batch_size: How many tuples make up a batch.
             seed: Another seed gives another stream.
             start_step: The number of the first batch.
+            labels: Whether to say who is in each tuple as well.
 
         Returns:
-            A `tf.data.Dataset` of uint8 `[batch_size, k, h, w, c]`, 0 to 255.
+            A `tf.data.Dataset` of uint8 `[batch_size, k, h, w, c]`, 0 to 255; with `labels`, of
+            pairs of these same tuples and int64 `[batch_size]`, positions in `names`.
 
         Raises:
             ValueError: If an argument is out of range, fewer than two identities have `k`
@@ -134,14 +141,22 @@ class IdentityData(abc.ABC):
             counts = tf.constant(self.counts[eligible])
             starts = tf.constant(self._starts[eligible])
 
+            positions = tf.constant(eligible)
+
         def draw(step: tf.Tensor) -> tf.Tensor:
             identities, observations = sample_tuples(counts, k, batch_size, seed, step)
             return tf.gather(starts, identities)[:, tf.newaxis] + observations
+
+        def draw_labels(step: tf.Tensor) -> tf.Tensor:
+            identities, _ = sample_tuples(counts, k, batch_size, seed, step)
+            return tf.gather(positions, identities)
 
         steps = tf.data.Dataset.range(start_step, 2**63 - 1)
         # A range has an end, which Keras would take for the end of an epoch.
         steps = steps.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
         dataset = self._fetch(steps, draw, batch_size, k)
+        if labels:
+            dataset = tf.data.Dataset.zip((dataset, steps.map(draw_labels)))
         # A few batches even out the flow; left to itself TensorFlow may hoard hundreds.
         return dataset.prefetch(4).with_options(_options())
 

@@ -1,8 +1,20 @@
 """keras.Model subclasses, one algorithm a file."""
 
+from sdgan_tf.models.acgan import ACDCGAN
 from sdgan_tf.models.base import AdversarialModel
+from sdgan_tf.models.drgan import DRGAN
+from sdgan_tf.models.pairwise import EncoderPairGAN, TablePairGAN
 from sdgan_tf.models.renderer import Renderer
 from sdgan_tf.models.sdbegan import SDBEGAN
 from sdgan_tf.models.sdgan import SDGAN
 
-__all__ = ["SDBEGAN", "SDGAN", "AdversarialModel", "Renderer"]
+__all__ = [
+    "ACDCGAN",
+    "DRGAN",
+    "SDBEGAN",
+    "SDGAN",
+    "AdversarialModel",
+    "EncoderPairGAN",
+    "Renderer",
+    "TablePairGAN",
+]

@@ -34,6 +34,7 @@ class AdversarialModel(Renderer, keras.Model):
         averaged: the generator whose weights are a running average of `generator`'s, or None where
             `ema` is 0.
         latents: the `LatentSpace`.
+        labelled: whether it trains on pairs of tuples and labels, and not on tuples alone.
         step: int64 variable, completed training steps. All randomness is keyed on it.
     """
 
@@ -44,6 +45,7 @@ class AdversarialModel(Renderer, keras.Model):
         *("image_size", "channels", "dim", "d_i", "d_o", "k", "codes"),
         *("ema", "precision", "seed"),
     )
+    labelled = False
 
     def __init__(
         self,

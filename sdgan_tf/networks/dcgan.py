@@ -107,14 +107,16 @@ class SiameseDCGANDiscriminator(keras.Model):
         join_layers: how many of them: 1 (the paper's), 0 for none, at most 2 convolutions.
         initializer: of the kernels: `"dcgan"` (the paper's), which counts on batch norm, or
             `"he_normal"`, which keeps signals at their size without (arXiv 1502.01852).
+        outputs: how many numbers the last dense layer gives.
 
     Call:
         tuples float [groups * n, k, image_size, image_size, channels] in [-1, 1] to scores float32
-        [groups * n], higher = more like a real matched tuple. `groups` counts the equal parts of
-        the batch that take batch statistics of their own, as the real and the fake tuples do;
-        `track` says whether moving statistics follow those. With `mixed`, n more scores follow: of
-        the first group's pictures in tuples of two identities, the second half of each from the
-        next tuple. Siamese towers look at each picture once for both.
+        [groups * n], higher = more like a real matched tuple; where `outputs` is more than 1, to
+        [groups * n, outputs]. `groups` counts the equal parts of the batch that take batch
+        statistics of their own, as the real and the fake tuples do; `track` says whether moving
+        statistics follow those. With `mixed`, n more scores follow: of the first group's pictures
+        in tuples of two identities, the second half of each from the next tuple. Siamese towers
+        look at each picture once for both.
     """
 
     def __init__(
@@ -128,6 +130,7 @@ class SiameseDCGANDiscriminator(keras.Model):
         join: str = "conv",
         join_layers: int = 1,
         initializer: str = "dcgan",
+        outputs: int = 1,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -141,6 +144,7 @@ class SiameseDCGANDiscriminator(keras.Model):
         self.join = join
         self.join_layers = join_layers
         self.initializer = initializer
+        self.outputs = outputs
 
         widths = [dim * 2**power for power in range(halvings(image_size, SMALLEST_MAP))]
         options = {"spectral": norm == "spectral", "initializer": initializer}
@@ -150,7 +154,7 @@ class SiameseDCGANDiscriminator(keras.Model):
         normed = len(widths) - 1 + join_layers if norm == "batch" else 0
         self.norms = [BatchNorm(**policy_of(self)) for _ in range(normed)]
         # The score itself stays float32 under every precision policy.
-        self.finish = self._wrapped(Linear(1, dtype="float32", **options))
+        self.finish = self._wrapped(Linear(outputs, dtype="float32", **options))
 
     def _joint_layers(self, width: int) -> list[keras.layers.Layer]:
         if self.join == "conv":
@@ -209,7 +213,8 @@ class SiameseDCGANDiscriminator(keras.Model):
         for layer in self.joint:
             maps = self._normalise(norms, layer(maps), groups=groups, **options)
             maps = tf.nn.leaky_relu(maps, 0.2)
-        return tf.squeeze(self.finish(_flat(maps)), -1)
+        out = self.finish(_flat(maps))
+        return tf.squeeze(out, -1) if self.outputs == 1 else out
 
     def _normalise(self, norms: Iterator, maps: tf.Tensor, **options: Any) -> tf.Tensor:
         return next(norms)(maps, **options) if self.norms else maps
@@ -243,7 +248,7 @@ class SiameseDCGANDiscriminator(keras.Model):
 
     def get_config(self) -> dict[str, Any]:
         names = ("k", "image_size", "channels", "dim", "norm", "towers", "join", "join_layers")
-        names += ("initializer",)
+        names += ("initializer", "outputs")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 

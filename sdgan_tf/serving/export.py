@@ -33,6 +33,7 @@ class ServedModel(tf.Module):
             "class": type(model).__name__,
             "config": model.get_config(),
             "step": model.completed_steps,
+            "k": model.k,
             "identities": model.identities,
             "sdgan_tf": __version__,
         }

@@ -39,7 +39,8 @@ class ExportedModel(Renderer):
         self.completed_steps = described["step"]
         self.config = described["config"]
         self.identities = described["identities"]
-        for name in ("image_size", "channels", "d_i", "d_o", "k"):
+        self.k = described["k"]
+        for name in ("image_size", "channels", "d_i", "d_o"):
             setattr(self, name, self.config[name])
         self.latents = LatentSpace(self.d_i, self.d_o, self.config["codes"])
         self._restored = restored

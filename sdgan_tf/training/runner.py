@@ -101,7 +101,7 @@ def train(
         Interrupted: Ctrl-C or SIGTERM; the state was saved.
     """
     # Before anything is written: data that give no tuples are refused here.
-    tuples = data.tuples(model.k, schedule.batch_size, model.seed, start_step=0)
+    tuples = _tuples(model, data, schedule, 0)
     run = RunDirectory(run_dir)
     run.open(describe(model, data, schedule))
     try:
@@ -113,7 +113,7 @@ def train(
         print(_intent(run, start, schedule))
         run.forget_after(start)
         if start:
-            tuples = data.tuples(model.k, schedule.batch_size, model.seed, start_step=start)
+            tuples = _tuples(model, data, schedule, start)
         else:
             _show_reals(run, data)
         grid = IdentityGrid(run.path, schedule.grid_every)
@@ -123,6 +123,15 @@ def train(
         return grid.write(model.completed_steps)
     finally:
         run.close()
+
+
+def _tuples(model, data: IdentityData, schedule: Schedule, start: int) -> tf.data.Dataset:
+    if model.labelled and model.training_identities != len(data):
+        raise ValueError(
+            "This model learns a given number of identities by heart: make it for as many as the data "
+            f"have. Received: a model of {model.training_identities:,} and data of {len(data):,} identities"
+        )
+    return data.tuples(model.k, schedule.batch_size, model.seed, start, model.labelled)
 
 
 def _intent(run: RunDirectory, start: int, schedule: Schedule) -> str:

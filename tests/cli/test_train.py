@@ -50,7 +50,7 @@ def test_flag_files_build_their_model(path, capsys):
     assert header.startswith("# ")
     with flagsaver.flagsaver():
         flags.FLAGS(["train", f"--flagfile={path}", "--dim=2", "--image_size=16"])
-        model = model_flags.build()
+        model = model_flags.build(identities=10)
         resolved = train.resolved_flags(model).splitlines()
     assert model.parameters()["generator"] > 0
     # Every line of the file reaches the model or the run.

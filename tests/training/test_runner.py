@@ -12,6 +12,7 @@ import pytest
 import tiny
 from PIL import Image
 
+import sdgan_tf as sd
 from sdgan_tf import training
 from sdgan_tf.data import from_directory
 from sdgan_tf.training.callbacks import Checkpointing, IdentityGrid, RunLog
@@ -109,6 +110,26 @@ def test_killed_around_every_write_a_run_ends_with_the_same_bytes(
     train(model, people, tmp_path)
     assert products(tmp_path) == products(whole)
     assert numbers(tmp_path) == numbers(whole)
+
+
+def test_a_model_that_wants_labels_gets_them_and_resumes_exactly(people, tmp_path):
+    def made(identities=4):
+        model = sd.ACDCGAN(identities, image_size=8, dim=1, d_i=2, d_o=2)
+        model.compile(run_eagerly=True)
+        return model
+
+    options = {"log_every": 2, "grid_every": 0, "checkpoint_every": 0}
+    for steps in (1, 3):
+        train(made(), people, tmp_path / "parts", steps, **options)
+    train(made(), people, tmp_path / "whole", 3, **options)
+    last = "checkpoints/step-00000003.npz"
+    assert products(tmp_path / "parts")[last] == products(tmp_path / "whole")[last]
+    assert numbers(tmp_path / "parts") == numbers(tmp_path / "whole")
+    loaded = training.load_run(tmp_path / "whole")
+    assert loaded.identities == len(people) and loaded.generate(2, 2).shape == (2, 2, 8, 8, 3)
+    with pytest.raises(ValueError, match="Received: a model of 9 and data of 4 identities"):
+        train(made(9), people, tmp_path / "other", 3, **options)
+    assert not (tmp_path / "other").exists()
 
 
 def test_a_finished_run_is_left_as_it_is(whole, model, people):
