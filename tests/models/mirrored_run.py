@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow import keras
 
-from sdgan_tf.models import SDBEGAN, SDGAN
+from sdgan_tf.models import SDBEGAN, SDGAN, EncoderPairGAN
 
 DEVICES = ["CPU:0", "CPU:1"]
 
@@ -42,6 +42,13 @@ def main():
         model = SDBEGAN(image_size=16, dim=1, d_i=2, d_o=3, rate_k=0.1)
         model.compile()
     found["sdbegan"] = balance(strategy, model)
+    with strategy.scope():
+        model = EncoderPairGAN(4, image_size=8, dim=1, d_i=2, d_o=3)
+        model.compile()
+    data = tf.data.Dataset.from_tensors((pictures(model, 4), tf.range(4, dtype=tf.int64)))
+    history = model.fit(data.repeat(), steps_per_epoch=2, epochs=1, verbose=0).history
+    found["labelled"] = {"losses": [value for name in model.LOGS for value in history[name]]}
+    found["labelled"] |= state(strategy, model)
     print(json.dumps(found))
 
 

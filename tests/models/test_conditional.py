@@ -192,7 +192,7 @@ def test_an_export_samples_the_same_identities(tuples, tmp_path):
     model = make(EncoderPairGAN, rate=0.0)
     model.train_step(batch(model, tuples, labels=(2, 0, 1)))
     signatures = tf.saved_model.load(str(model.export(tmp_path / "1"))).signatures
-    seeds = {"identity_seed": [1, 2**32, 4], "observation_seed": [5, 5, 6]}
+    seeds = {"identity_seed": [0, 2**32, 5], "observation_seed": [5, 5, 6]}
     answers = signatures["sample"](**{k: tf.constant(v, tf.int64) for k, v in seeds.items()})
     grid = model.generate(seeds["identity_seed"], [5, 6])
     np.testing.assert_array_equal(answers["images"], grid[[0, 1, 2], [0, 0, 1]])

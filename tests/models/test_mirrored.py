@@ -32,7 +32,7 @@ def test_mirrored_training():
     found = run()
     assert found["replicas"] == 2
     assert found["moved"]
-    for model in (found["sdgan"], found["sdbegan"]):
+    for model in (found["sdgan"], found["sdbegan"], found["labelled"]):
         assert model["step"] == 2
         assert np.all(np.isfinite(model["losses"]))
         assert model["apart"] == [], "replicas hold the same weights, moments and counters"
