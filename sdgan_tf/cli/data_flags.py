@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from absl import flags
 
 from sdgan_tf.data import IdentityData, Splits
@@ -70,6 +72,23 @@ def define_decoding(values: flags.FlagValues = flags.FLAGS) -> None:
     flags.DEFINE_integer(
         "max_pixels", MAX_PIXELS, "Pictures with more pixels are refused undecoded.", 1, **at
     )
+
+
+def adopt(run_dir: str | Path, values: flags.FlagValues = flags.FLAGS) -> None:
+    """Takes the flags that a run was started with in place of those not given, so that its
+    identities are split as they were.
+
+    Args:
+        run_dir: The run; one that no command started leaves the flags as they are.
+        values: The parsed flags.
+    """
+    file = Path(run_dir) / "flags.cfg"
+    own = flags.FlagValues()
+    define(own)
+    for line in file.read_text().splitlines() if file.exists() else []:
+        name, _, value = line.removeprefix("--").partition("=")
+        if name in own and not values[name].present:
+            values[name].parse(value)
 
 
 def decoding(values: flags.FlagValues = flags.FLAGS) -> dict:

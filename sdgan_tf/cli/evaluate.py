@@ -1,0 +1,175 @@
+"""Measures what was learned: verification, diversity, fidelity.
+
+  bin/evaluate train-verifier --data_dir=DIR --out=VERIFIER
+  bin/evaluate --run_dir=RUN --verifier=VERIFIER
+  bin/evaluate --saved_model=DIR --data_dir=DIR --verifier=VERIFIER --out=REPORT
+  bin/evaluate --images=GENERATED --data_dir=DIR --verifier=VERIFIER --out=REPORT
+
+The first trains a judge on the training identities. The others measure a run, an exported model, or
+a folder of generated pictures by identity, beside real identities that neither model nor judge have
+seen. A run brings the flags of its data with it. The report is REPORT/report.md.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from absl import flags
+from tensorflow import keras
+
+from sdgan_tf import evaluation, training
+from sdgan_tf.cli import command, data_flags, source_flags
+from sdgan_tf.data import Splits
+from sdgan_tf.data import load as load_data
+from sdgan_tf.evaluation.spaces import load_space
+from sdgan_tf.evaluation.train_verifier import LOSSES
+from sdgan_tf.generation import tile
+from sdgan_tf.models import AdversarialModel
+
+FLAGS = flags.FLAGS
+
+
+def define(values: flags.FlagValues = flags.FLAGS) -> None:
+    """Defines the flags of this command."""
+    at = {"flag_values": values}
+    source_flags.define(values)
+    data_flags.define(values)
+    flags.DEFINE_string("images", None, "A folder of generated pictures by identity.", **at)
+    flags.DEFINE_string(
+        "verifier",
+        None,
+        "The judge: what train-verifier wrote, or a network of yours, as a SavedModel or .keras file.",
+        **at,
+    )
+    flags.DEFINE_integer("pairs", evaluation.PAIRS, "Pairs of each source, half matched.", 2, **at)
+    flags.DEFINE_integer("seed", 0, "Of pairs, codes and resampling; of the verifier.", 0, **at)
+    flags.DEFINE_list(
+        "features",
+        [],
+        "Further spaces of features for fidelity: torch-fidelity, an .h5 file of weights of Keras' "
+        "InceptionV3, or a network of yours.",
+        **at,
+    )
+    flags.DEFINE_string("out", None, "The folder to write (RUN/evaluation).", **at)
+    flags.DEFINE_integer("steps", 3000, "train-verifier: steps.", 1, **at)
+    flags.DEFINE_integer("dim", 32, "train-verifier: width of the network.", 1, **at)
+    flags.DEFINE_string("augment", "translation", "train-verifier: as in bin/train.", **at)
+    flags.DEFINE_enum(
+        "loss", "margin", LOSSES, "train-verifier: triplet needs TensorFlow Addons.", **at
+    )
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs the command; returns its exit status."""
+    if list(arguments) == ["train-verifier"]:
+        return _train_verifier()
+    if arguments:
+        raise ValueError(
+            f"Flags have the form --name=value; the only word is train-verifier. Received: {' '.join(arguments)}"
+        )
+    out = _out()
+    source = None if FLAGS.images else source_flags.load(FLAGS)
+    if not FLAGS.verifier:
+        raise ValueError("Name the judge by --verifier; bin/evaluate train-verifier makes one.")
+    verifier = evaluation.load_verifier(FLAGS.verifier)
+    spaces = [load_space(path) for path in FLAGS.features]
+    splits = _splits(source)
+    evaluation.check(splits, verifier, FLAGS.pairs)
+    name, size = _name(source, splits), None
+    if source is None:
+        source = load_data(FLAGS.images, **data_flags.decoding(FLAGS))
+    elif isinstance(source, AdversarialModel):
+        size = evaluation.megabytes(source)
+    options = dict(pairs=FLAGS.pairs, seed=FLAGS.seed, spaces=spaces, progress=command.progress)
+    results = evaluation.evaluate(source, splits, verifier, name, size, **options)
+    reference = results.facts["reference_pictures"]
+    pictures = {
+        "samples": ("Rows share the identity", tile(results.samples)),
+        "nearest": (
+            f"A sample, then the nearest of {reference:,} training pictures",
+            tile(results.nearest),
+        ),
+    }
+    print(evaluation.write_report(results.rows, results.facts, out, pictures))
+    print(f"Report: {out / 'report.md'}")
+    return 0
+
+
+def _out() -> Path:
+    """The folder to write to, refused before long work if it cannot be."""
+    if not FLAGS.out and not FLAGS.run_dir:
+        raise ValueError("Say where to write by --out=FOLDER.")
+    out = Path(FLAGS.out or Path(FLAGS.run_dir) / "evaluation")
+    if out.exists() and not out.is_dir():
+        raise FileExistsError(f"{out} is no folder: name another by --out.")
+    return out
+
+
+def _splits(source) -> Splits:
+    """The data that the flags, the run or the model ask for."""
+    if FLAGS.run_dir:
+        data_flags.adopt(FLAGS.run_dir, FLAGS)
+    elif source is not None:
+        for name in ("image_size", "channels"):
+            if not FLAGS[name].present:
+                FLAGS[name].parse(str(getattr(source, name)))
+    return data_flags.split(data_flags.load(FLAGS), FLAGS)
+
+
+def _name(source, splits: Splits) -> str:
+    """What the source is called in the report."""
+    if source is None:
+        return Path(FLAGS.images).name
+    name = f"{Path(FLAGS.run_dir or FLAGS.saved_model).name}, step {source.completed_steps:,}"
+    if not FLAGS.run_dir:
+        return name
+    trained = training.RunDirectory(FLAGS.run_dir).config()["data"]["fingerprint"]
+    same = trained == splits.train.fingerprint
+    return name if same else f"{name}, trained on other data"
+
+
+def _train_verifier() -> int:
+    if not FLAGS.out or Path(FLAGS.out).exists():
+        raise FileExistsError(
+            "Name a new folder for the verifier by --out. "
+            f"Received: --out={FLAGS.out or ''}{', which exists' if FLAGS.out else ''}"
+        )
+    splits = _splits(None)
+    for part in splits._fields:
+        evaluation.check_identities(getattr(splits, part), part)
+        print(f"{part.capitalize()}: {getattr(splits, part).summary()}")
+    verifier = evaluation.train_verifier(
+        splits.train,
+        Path(FLAGS.out).name,
+        FLAGS.steps,
+        FLAGS.dim,
+        augment=FLAGS.augment,
+        loss=FLAGS.loss,
+        seed=FLAGS.seed,
+        callbacks=[_Steps()],
+    )
+    for part in ("validation", "test"):
+        score = evaluation.judge_auc(verifier, getattr(splits, part))
+        verifier.facts[f"{part}_auc"] = round(score, 4)
+        print(f"AUC on {part} identities: {score:.3f}")
+    print(f"Verifier: {verifier.save(FLAGS.out)}")
+    return 0
+
+
+class _Steps(keras.callbacks.Callback):
+    """Shows how far training has come."""
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        command.progress(batch + 1, self.params["steps"], "steps")
+
+
+def run() -> None:
+    """Entry point of `bin/evaluate`."""
+    define()
+    command.run(main, __doc__, [sys.modules[__name__], source_flags, data_flags])
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,47 @@
+"""Model: a run of `bin/train`, or what `bin/export` wrote."""
+
+from __future__ import annotations
+
+from absl import flags
+
+from sdgan_tf import serving, training
+from sdgan_tf.models import AdversarialModel, Renderer
+
+
+def define(values: flags.FlagValues = flags.FLAGS) -> None:
+    """Defines the flags that name a trained model.
+
+    Args:
+        values: where to define them.
+    """
+    define_run(values)
+    flags.DEFINE_string(
+        "saved_model",
+        None,
+        "An exported model instead: a version's folder, or the one above for the newest.",
+        flag_values=values,
+    )
+
+
+def define_run(values: flags.FlagValues = flags.FLAGS) -> None:
+    """Defines the flags that name a run."""
+    flags.DEFINE_string("run_dir", None, "The run.", flag_values=values)
+    flags.DEFINE_string("checkpoint", "newest", "newest, best or a step.", flag_values=values)
+
+
+def load(values: flags.FlagValues = flags.FLAGS) -> Renderer:
+    """The model that the flags name."""
+    if bool(values.run_dir) == bool(values.saved_model):
+        raise ValueError(
+            "Name the model by one of --run_dir and --saved_model. "
+            f"Received: --run_dir={values.run_dir}, --saved_model={values.saved_model}"
+        )
+    return serving.load(values.saved_model) if values.saved_model else load_run(values)
+
+
+def load_run(values: flags.FlagValues = flags.FLAGS) -> AdversarialModel:
+    """The model of the run that the flags name."""
+    if not values.run_dir:
+        raise ValueError("Name the run by --run_dir.")
+    wanted = int(values.checkpoint) if values.checkpoint.isdigit() else values.checkpoint
+    return training.load_run(values.run_dir, wanted)
