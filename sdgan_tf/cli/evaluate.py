@@ -77,6 +77,12 @@ def main(arguments: Sequence[str]) -> int:
     spaces = [load_space(path) for path in FLAGS.features]
     splits = _splits(source)
     evaluation.check(splits, verifier, FLAGS.pairs)
+    if verifier.facts.get("data") not in (None, splits.train.fingerprint):
+        print(
+            "Note: the verifier was trained on other pictures than these training identities. If it has seen "
+            "the test identities, the numbers flatter.",
+            file=sys.stderr,
+        )
     name, size = _name(source, splits), None
     if source is None:
         source = load_data(FLAGS.images, **data_flags.decoding(FLAGS))
@@ -150,6 +156,7 @@ def _train_verifier() -> int:
         seed=FLAGS.seed,
         callbacks=[_Steps()],
     )
+    verifier.facts["data"] = splits.train.fingerprint
     for part in ("validation", "test"):
         score = evaluation.judge_auc(verifier, getattr(splits, part))
         verifier.facts[f"{part}_auc"] = round(score, 4)

@@ -107,7 +107,9 @@ def as_json(row: Row) -> dict[str, Any]:
 
 
 def _legend(rows: Sequence[Row], facts: Mapping[str, Any]) -> str:
-    known = ", ".join(f"{name} {value}" for name, value in facts["verifier_facts"].items())
+    known = facts["verifier_facts"].items()
+    # But for the fingerprint of its data.
+    known = ", ".join(f"{name} {value}" for name, value in known if name != "data")
     lines = [f"- {part.capitalize()}: {summary}" for part, summary in facts["data"].items()]
     legend = LEGEND.format(
         verifier=f"{facts['verifier']}" + (f" ({known})" if known else ""),

@@ -67,13 +67,15 @@ def test_a_run_is_measured_on_its_own_data(trained, capsys):
     assert "| run, step 2 | " in out
     assert f"Report: {trained / 'run' / 'evaluation' / 'report.md'}\n" in out
     assert "30 of 30 pictures made" in err
+    assert "Note:" not in err
 
 
-def test_flags_that_are_given_win_over_those_of_the_run(trained, tmp_path):
+def test_flags_that_are_given_win_over_those_of_the_run(trained, tmp_path, capsys):
     asked = (f"--run_dir={trained / 'run'}", f"--verifier={trained / 'judge'}", *SMALL)
     assert run(*asked, "--data_seed=6", f"--out={tmp_path}") == 0
     _, rows, _ = report(tmp_path)
     assert rows[1]["name"] == "run, step 2, trained on other data"
+    assert "Note: the verifier was trained on other pictures" in capsys.readouterr().err
 
 
 def test_an_export_is_measured_at_its_own_size(trained, tmp_path):
