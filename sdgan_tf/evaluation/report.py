@@ -32,8 +32,8 @@ In brackets: 95 % intervals by resampling identities.
 - AUC, accuracy, FAR (false accept rate): of verification by {verifier}, with its threshold chosen on validation identities. .5 is chance.
 - AUC sharing z_O: of pairs that share z_O and not z_I. Near .5: z_O tells nothing of the identity. Above: identity leaks into z_O.
 - ID-Div, All-Div: 1 - mean MS-SSIM, over pairs of one identity and over all pairs. {diversity}.
-- Capacity: how many identities there are, judged by how often two of them are taken for one, at the threshold that takes {rate:.0%} of real ones.
-- FD, KD: Frechet and kernel distance to {reference:,} training pictures in the named space of features; FD of {pictures:,} pictures.
+- Capacity: how many identities there are, judged by how often two of them are taken for one, at the threshold that takes {rate:.0%} of real ones; no limit seen: no more often than real ones.
+- FD, KD: Frechet and kernel distance to {reference:,} training pictures in the named space of features; FD of {pictures:,} pictures. Unseen real identities do not score 0: they are others, and few.
 - MB: parameters of G and D in float32, 1 MB = 1,000,000 bytes.
 - {pairs:,} pairs of each source, half matched; seed {seed}.
 """
