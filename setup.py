@@ -11,6 +11,8 @@ VERSION = re.search(r'"(.+)"', (ROOT / "sdgan_tf/version.py").read_text().split(
 # Two stacks: the current one (TensorFlow 2.21 with Keras 3) and the last that TensorFlow Addons
 # knew (2.15.1 with Keras 2.15). What lies between is not tested, and so is left out.
 BETWEEN = ",".join(f"!=2.{minor}.*" for minor in range(16, 21))
+# Each of its versions names the TensorFlow that it goes with, so pip finds the right one.
+SERVING = f"tensorflow-serving-api>=2.15.1,<2.22,{BETWEEN}"
 
 setuptools.setup(
     name="sdgan_tf",
@@ -36,7 +38,8 @@ setuptools.setup(
             "tensorflow-addons==0.23.0; python_version<'3.12'",
         ],
         "fidelity": ["torch-fidelity"],
-        "dev": ["pytest", "pytest-xdist", "ruff"],
+        "serving": [SERVING],
+        "dev": ["pytest", "pytest-xdist", "ruff", SERVING],
     },
     classifiers=[
         "Development Status :: 3 - Alpha",

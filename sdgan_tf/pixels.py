@@ -20,6 +20,8 @@ def to_float(images: tf.Tensor) -> tf.Tensor:
 
 
 def to_uint8(images: tf.Tensor) -> tf.Tensor:
-    """float in [-1, 1] to uint8 0 to 255, rounded; what lies outside is clipped."""
+    """float in [-1, 1] to uint8 0 to 255, rounded; what lies outside is clipped, NaN becomes 0."""
     scaled = tf.round((tf.cast(images, tf.float32) + 1.0) * 127.5)
+    # As an integer a NaN is whatever the processor makes of it.
+    scaled = tf.where(tf.math.is_nan(scaled), 0.0, scaled)
     return tf.cast(tf.clip_by_value(scaled, 0.0, 255.0), tf.uint8)

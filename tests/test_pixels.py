@@ -18,11 +18,11 @@ def test_all_bytes_survive_the_round_trip():
 
 
 def test_bytes_are_rounded_and_clipped():
-    # 127.5 * (1 + x) = 100.4, 100.6, then outside on either side.
+    # 127.5 * (1 + x) = 100.4, 100.6, then outside on either side, then NaN.
     inside = np.array([100.4, 100.6]) / 127.5 - 1
-    found = to_uint8(tf.constant([*inside, -1.5, 1.5, np.inf, -np.inf], tf.float32))
+    found = to_uint8(tf.constant([*inside, -1.5, 1.5, np.inf, -np.inf, np.nan], tf.float32))
     assert found.dtype == tf.uint8
-    assert found.numpy().tolist() == [100, 101, 0, 255, 255, 0]
+    assert found.numpy().tolist() == [100, 101, 0, 255, 255, 0, 0]
 
 
 @pytest.mark.parametrize("dtype", [tf.float16, tf.bfloat16, tf.float64])

@@ -2,7 +2,8 @@
 
   bin/export --run_dir=RUN --out=saved_models/NAME
 
-makes saved_models/NAME/1, or the next free version.
+makes saved_models/NAME/1, or the next free version, and beside it the configuration of a server.
+It prints the command that starts the server, by Docker, and one that asks it.
 """
 
 from __future__ import annotations
@@ -38,6 +39,11 @@ def main(arguments: Sequence[str]) -> int:
     wanted = int(FLAGS.checkpoint) if FLAGS.checkpoint.isdigit() else FLAGS.checkpoint
     model = training.load_run(FLAGS.run_dir, wanted)
     print(f"Exported step {model.completed_steps:,} to {serving.export(model, path)}")
+    if not serving.warmup.available():
+        print("Without warm-up requests, which need the extra: pip install 'sdgan_tf[serving]'")
+    serving.container.write_files(path.parent, serving.batch_rows(model))
+    serve, ask = serving.container.commands(path.parent)
+    print(f"\nTo serve it:\n  {serve}\nTo ask it:\n  {ask}")
     return 0
 
 

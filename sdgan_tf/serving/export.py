@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import tensorflow as tf
@@ -11,7 +12,11 @@ from sdgan_tf.files import atomic_folder
 from sdgan_tf.keras_compat import tensor_of
 from sdgan_tf.models import AdversarialModel
 from sdgan_tf.pixels import to_uint8
+from sdgan_tf.serving import warmup
 from sdgan_tf.version import __version__
+
+MAX_ROWS = 64
+MAP_BYTES = 128 * 2**20
 
 
 class ServedModel(tf.Module):
@@ -70,11 +75,18 @@ def signatures(model: AdversarialModel) -> dict[str, tf.types.experimental.Concr
     | `generate_png` | the same | `image_bytes` string [n] |
     | `sample` | `identity_seed` i64 [n], `observation_seed` i64 [n] | `images`, `identity`, `observation` |
     | `score` | `images` u8 [n, k, h, w, c] | `score` f32 [n] |
+
+    Rows are independent of each other, so a server may merge requests. Inputs of other shapes are
+    refused. A code that is NaN or infinite gives a black picture: an error would also fail the
+    requests that it was merged with.
     """
     space = model.latents
 
     def images_of(identity, observation):
-        return to_uint8(model(space.join(identity, observation)))
+        codes = space.join(identity, observation)
+        images = to_uint8(model(codes))
+        finite = tf.reduce_all(tf.math.is_finite(codes), axis=-1)
+        return tf.where(finite[:, None, None, None], images, tf.zeros_like(images))
 
     def generate(identity, observation):
         return {"images": images_of(identity, observation)}
@@ -110,14 +122,24 @@ def signatures(model: AdversarialModel) -> dict[str, tf.types.experimental.Concr
         "sample": (sample, seeds),
         "score": (score, tuples),
     }
-    return {
-        name: tf.function(function).get_concrete_function(**specs)
-        for name, (function, specs) in asked.items()
-    }
+    return {name: _concrete(function, specs) for name, (function, specs) in asked.items()}
+
+
+def _concrete(function: Callable, specs: dict[str, tf.TensorSpec]):
+    def checked(**inputs):
+        # Python checks the shapes that it feeds, TF Serving does not: a code one wider beside
+        # another one narrower would go unnoticed.
+        return function(
+            **{name: tf.ensure_shape(value, specs[name].shape) for name, value in inputs.items()}
+        )
+
+    return tf.function(checked).get_concrete_function(**specs)
 
 
 def export(model: AdversarialModel, path: str | Path) -> Path:
     """Writes `model` as a SavedModel, whole or not at all, that needs TensorFlow alone.
+
+    Where the extra `serving` is installed, warm-up requests for TF Serving lie beside it.
 
     Args:
         model: the model; its averaged generator is the one that is served, where there is one.
@@ -132,8 +154,22 @@ def export(model: AdversarialModel, path: str | Path) -> Path:
     """
     path = Path(path)
     with atomic_folder(path) as folder:
-        tf.saved_model.save(ServedModel(model), str(folder), signatures=signatures(model))
+        functions = signatures(model)
+        tf.saved_model.save(ServedModel(model), str(folder), signatures=functions)
+        if warmup.available():
+            requests = warmup.requests(functions, path.resolve().parent.name, batch_rows(model))
+            warmup.write(folder, requests)
     return path
+
+
+def batch_rows(model: AdversarialModel) -> int:
+    """How many rows a server should compute at once: 64, or fewer where pictures are large.
+
+    A power of two, chosen so that one map of the batch's features takes 128 MiB at most.
+    """
+    row = 4 * model.image_size**2 * model.dim * model.k
+    rows = MAP_BYTES // row
+    return min(MAX_ROWS, 2 ** max(rows.bit_length() - 1, 0))
 
 
 def next_version(folder: str | Path) -> Path:

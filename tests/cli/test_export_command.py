@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from sdgan_tf.serving import container, warmup
 from sdgan_tf.training import load_run
 
 GOLDEN = commands.ROOT / "tests" / "golden" / "sdgan"
@@ -16,7 +17,12 @@ def test_the_launcher_exports_the_next_version_of_a_run(tmp_path):
     (tmp_path / "faces" / "3").mkdir(parents=True)
     done = commands.launch("export", f"--run_dir={GOLDEN}", f"--out={tmp_path / 'faces'}")
     assert done.returncode == 0, done.stderr
-    assert done.stdout == f"Exported step 60 to {tmp_path / 'faces' / '4'}\n"
+    lines = done.stdout.splitlines()
+    assert lines[0] == f"Exported step 60 to {tmp_path / 'faces' / '4'}"
+    serve, ask = container.commands(tmp_path / "faces")
+    assert lines[-4:] == ["To serve it:", f"  {serve}", "To ask it:", f"  {ask}"]
+    names = {entry.name for entry in (tmp_path / "faces").iterdir()}
+    assert names == {"3", "4", "models.config", "batching.config"}
     seeds = tf.constant([1, 2], tf.int64)
     sample = tf.saved_model.load(str(tmp_path / "faces" / "4")).signatures["sample"]
     images = sample(identity_seed=seeds, observation_seed=seeds)["images"].numpy()
@@ -30,7 +36,14 @@ def test_version_and_checkpoint_may_be_chosen_and_nothing_is_overwritten(tmp_pat
     assert f"Exported step 60 to {tmp_path / '7'}" in capsys.readouterr().out
     assert commands.run_export(**asked) == 1
     assert "FileExistsError: " in capsys.readouterr().err
-    assert [path.name for path in tmp_path.iterdir()] == ["7"]
+    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == ["7"]
+
+
+def test_without_the_extra_it_says_what_is_left_out(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(warmup, "available", lambda: False)
+    assert commands.run_export(run_dir=str(GOLDEN), out=str(tmp_path)) == 0
+    assert "Without warm-up requests, which need the extra: " in capsys.readouterr().out
+    assert not (tmp_path / "1" / "assets.extra").exists()
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import sysconfig
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,28 +14,7 @@ import tensorflow as tf
 import tiny
 
 from sdgan_tf import serving
-
-
-@pytest.fixture(scope="module")
-def model():
-    """Return a model whose two generators differ and whose pictures vary."""
-    made = tiny.model(ema=0.9)
-    rng = np.random.default_rng(0)
-    for variable in (*made.averaged.trainable_variables, *made.discriminator.trainable_variables):
-        variable.assign(rng.normal(0, 1, variable.shape).astype(np.float32))
-    return made
-
-
-@pytest.fixture(scope="module")
-def path(model, tmp_path_factory):
-    """Return the path of an export."""
-    return model.export(tmp_path_factory.mktemp("faces") / "1")
-
-
-@pytest.fixture(scope="module")
-def served(path):
-    """Return the signatures of an export that was loaded again."""
-    return tf.saved_model.load(str(path)).signatures
+from sdgan_tf.serving import warmup
 
 
 def codes(model, count, seed=0):
@@ -138,10 +118,11 @@ def test_an_empty_batch_is_answered(served, model):
     assert ask(served["generate_png"], **codes(model, 0))["image_bytes"].shape == (0,)
 
 
-def test_a_version_holds_what_tensorflow_writes_and_nothing_else(path):
+def test_a_version_holds_what_tensorflow_writes_and_warm_up_requests(path):
     names = {entry.name for entry in path.iterdir()}
     assert {"saved_model.pb", "variables"} <= names
-    assert names <= {"saved_model.pb", "variables", "assets", "fingerprint.pb"}
+    written = {"saved_model.pb", "variables", "assets", "fingerprint.pb"}
+    assert names <= written | ({"assets.extra"} if warmup.available() else set())
     assert [entry.name for entry in path.parent.iterdir()] == ["1"]
 
 
@@ -243,3 +224,12 @@ def test_without_an_average_the_trained_generator_is_served(tmp_path):
     images = ask(answers["serving_default"], **codes(model, 2))["images"]
     expected = model.render(np.concatenate(list(codes(model, 2).values()), axis=1))
     np.testing.assert_array_equal(images, expected)
+
+
+@pytest.mark.parametrize(
+    ("size", "rows"), [(64, 64), (256, 4), (4096, 1)], ids=["most", "by memory", "one"]
+)
+def test_a_batch_is_as_large_as_its_maps_allow(size, rows):
+    # A row's map at 256 pixels: 4 bytes x 256 x 256 x 64 wide x k = 2, so 32 MiB, of 128.
+    shape = SimpleNamespace(image_size=size, dim=64, k=2)
+    assert serving.batch_rows(shape) == rows

@@ -1,0 +1,158 @@
+"""A client of TF Serving for the signatures that `export` writes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from sdgan_tf.serving.errors import ServingError
+from sdgan_tf.serving.rest import RestTransport
+from sdgan_tf.serving.rpc import GrpcTransport
+
+FIRST_WAIT = 0.1
+
+
+class Client:
+    """Asks a server of a model, over gRPC or REST.
+
+    What the server cannot use is refused here, with a message, before anything is sent; what the
+    model takes is read from the server at the first call. Threads may share a client.
+
+    Args:
+        address: `localhost:8500` for gRPC, which is faster and needs the extra `serving`;
+            `http://localhost:8501` or `https://...` for REST, which needs nothing.
+        model: as the server calls it.
+        version: a version's number; the newest by default.
+        timeout: seconds for a call, all its tries together.
+        retries: how often a call is tried again, after 0.1, 0.2, 0.4, ... seconds, where the error
+            is transient: the server starts, is replaced, or has a full queue.
+        max_rows: a request with more is refused. `bin/export` has the server compute as many at
+            once, and TF Serving takes no larger request.
+
+    Raises:
+        ServingError: from all methods, where the server does not answer or refuses.
+        ValueError: from all methods, for inputs that the model cannot take.
+
+    Example:
+
+        client = Client("localhost:8500", model="faces")
+        images = client.sample(identity_seed=[3, 3], observation_seed=[1, 2])["images"]
+    """
+
+    def __init__(
+        self,
+        address: str,
+        model: str,
+        version: int | None = None,
+        timeout: float = 30.0,
+        retries: int = 5,
+        max_rows: int = 64,
+    ):
+        if timeout <= 0 or retries < 0 or max_rows < 1:
+            raise ValueError(
+                "A call has some time, no tries less than none, and a row or more. "
+                f"Received: timeout={timeout}, retries={retries}, max_rows={max_rows}"
+            )
+        over_rest = address.startswith(("http://", "https://"))
+        self._transport = (RestTransport if over_rest else GrpcTransport)(address, model, version)
+        self._signatures: dict[str, Any] = {}
+        self.timeout = timeout
+        self.retries = retries
+        self.max_rows = max_rows
+
+    def generate(self, identity: Any, observation: Any) -> np.ndarray:
+        """Pictures of codes: float [n, d_i] and float [n, d_o] to uint8 [n, h, w, c], 0 to 255."""
+        return self._ask("serving_default", identity=identity, observation=observation)["images"]
+
+    def generate_png(self, identity: Any, observation: Any) -> list[bytes]:
+        """The same as PNG files: n of them."""
+        answer = self._ask("generate_png", identity=identity, observation=observation)
+        return answer["image_bytes"].tolist()
+
+    def sample(self, identity_seed: Any, observation_seed: Any) -> dict[str, np.ndarray]:
+        """Pictures of seeds, int [n] each, and the codes that the seeds gave.
+
+        Returns:
+            `images` uint8 [n, h, w, c], `identity` float32 [n, d_i], `observation` float32 [n, d_o].
+        """
+        return self._ask("sample", identity_seed=identity_seed, observation_seed=observation_seed)
+
+    def score(self, images: Any) -> np.ndarray:
+        """How much each tuple looks like a real matched one: uint8 [n, k, h, w, c] to float32 [n],
+        higher = more. Pictures have the model's size: `sdgan_tf.data.pictures.decode` makes it.
+        """
+        return self._ask("score", images=images)["score"]
+
+    def close(self) -> None:
+        """Closes the connection."""
+        self._transport.close()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()
+
+    def _ask(self, name: str, **inputs: Any) -> dict[str, np.ndarray]:
+        deadline = time.monotonic() + self.timeout
+        if not self._signatures:
+            self._signatures = self._retrying(self._transport.signatures, deadline)
+        known = {key: sorted(item.inputs) for key, item in self._signatures.items()}
+        if known.get(name) != sorted(inputs):
+            raise ServingError(
+                "NOT_FOUND", f"the model answers {known}, not {name!r} of {sorted(inputs)}"
+            )
+        signature = self._signatures[name]
+        arrays = {key: _checked(key, value, signature) for key, value in inputs.items()}
+        self._check_rows(arrays)
+        return self._retrying(
+            lambda timeout: self._transport.predict(name, signature, arrays, timeout), deadline
+        )
+
+    def _check_rows(self, arrays: dict[str, np.ndarray]) -> None:
+        rows = {key: len(array) for key, array in arrays.items()}
+        if len(set(rows.values())) > 1:
+            raise ValueError(f"All inputs have one row for each answer. Received: rows {rows}")
+        count = next(iter(rows.values()))
+        if not 1 <= count <= self.max_rows:
+            raise ValueError(
+                f"A request has 1 to {self.max_rows} rows (max_rows): send more in several. "
+                f"Received: {count:,}"
+            )
+
+    def _retrying(self, send: Callable[[float], Any], deadline: float) -> Any:
+        tries = 0
+        while True:
+            try:
+                return send(max(deadline - time.monotonic(), 1e-3))
+            except ServingError as error:
+                wait = FIRST_WAIT * 2**tries
+                tries += 1
+                late = time.monotonic() + wait >= deadline
+                if not error.transient or tries > self.retries or late:
+                    raise
+            time.sleep(wait)
+
+
+def _checked(name: str, value: Any, signature: Any) -> np.ndarray:
+    """`value` as the signature's input `name`, nothing of it lost."""
+    info = signature.inputs[name]
+    shape, dtype = tf.TensorShape(info.tensor_shape), tf.dtypes.as_dtype(info.dtype)
+    array = np.asarray(value)
+    expected = f"`{name}` is {dtype.name} {[size or 'n' for size in shape.as_list()]}"
+    if not shape.is_compatible_with(array.shape):
+        raise ValueError(f"{expected}. Received: shape {list(array.shape)}")
+    if array.dtype.kind not in ("iuf" if dtype.is_floating else "iu"):
+        raise ValueError(f"{expected}. Received: {array.dtype.name}")
+    with np.errstate(over="ignore"):
+        cast = array.astype(dtype.as_numpy_dtype)
+    if dtype.is_floating and not np.isfinite(cast).all():
+        raise ValueError(f"{expected}, all of it finite. Received: NaN or infinite values")
+    if dtype.is_integer and not np.array_equal(cast, array):
+        low, high = array.min(), array.max()
+        raise ValueError(f"{expected}. Received: values from {low} to {high}")
+    return cast

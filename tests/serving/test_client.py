@@ -1,0 +1,222 @@
+"""The client, against both sides of a server."""
+
+from __future__ import annotations
+
+import builtins
+import importlib.util
+import socket
+import time
+
+import numpy as np
+import pytest
+import servers
+
+from sdgan_tf.serving import Client, ServingError
+
+EXTRA = importlib.util.find_spec("tensorflow_serving") is not None
+CODES = {"UNAVAILABLE": 503, "INTERNAL": 500, "RESOURCE_EXHAUSTED": 429}
+
+
+@pytest.fixture(
+    params=[
+        "rest",
+        pytest.param("rpc", marks=pytest.mark.skipif(not EXTRA, reason="needs `serving`")),
+    ]
+)
+def address(request, answers):
+    """Return the address of a server, of either side."""
+    with getattr(servers, request.param)(answers) as found:
+        yield found
+
+
+@pytest.fixture
+def client(address, monkeypatch):
+    """Return a client that does not wait long between its tries."""
+    monkeypatch.setattr("sdgan_tf.serving.client.FIRST_WAIT", 0.001)
+    with Client(address, "faces") as made:
+        yield made
+
+
+def failures(*names):
+    """Return what a server answers to as many requests, on both of its sides."""
+    if not EXTRA:
+        return [(None, CODES[name]) for name in names]
+    import grpc
+
+    return [(getattr(grpc.StatusCode, name), CODES[name]) for name in names]
+
+
+def test_every_signature(client, answers, requests):
+    asked = requests(3)
+    expected = {name: answers.run(name, inputs) for name, inputs in asked.items()}
+    images = client.generate(**asked["serving_default"])
+    assert images.dtype == np.uint8
+    np.testing.assert_array_equal(images, expected["serving_default"]["images"])
+    pngs = client.generate_png(**asked["generate_png"])
+    assert pngs == expected["generate_png"]["image_bytes"].tolist()
+    found = client.sample(**asked["sample"])
+    assert sorted(found) == ["identity", "images", "observation"]
+    for key, value in found.items():
+        assert value.dtype == expected["sample"][key].dtype
+        np.testing.assert_array_equal(value, expected["sample"][key])
+    scores = client.score(**asked["score"])
+    assert scores.dtype == np.float32
+    np.testing.assert_array_equal(scores, expected["score"]["score"])
+
+
+def test_plain_lists_of_numbers_will_do(client, answers):
+    images = client.generate([[0, 1]], [[0.5, -1]])
+    inputs = {"identity": np.float32([[0, 1]]), "observation": np.float32([[0.5, -1]])}
+    np.testing.assert_array_equal(images, answers.run("serving_default", inputs)["images"])
+
+
+@pytest.mark.parametrize(
+    ("name", "inputs", "message"),
+    [
+        ("generate", ([[0, 1, 2]], [[0, 1]]), r"`identity` is float32 \['n', 2\]. .*\[1, 3\]"),
+        ("generate", ([0, 1], [0, 1]), r"`identity` is float32 \['n', 2\]. .*\[2\]"),
+        ("generate", ([[0, np.nan]], [[0, 1]]), "all of it finite"),
+        ("generate", ([[0, 1e300]], [[0, 1]]), "all of it finite"),
+        ("generate", ([["a", "b"]], [[0, 1]]), "`identity` is float32 .* Received: <?U|str"),
+        ("generate", ([[0, 1]] * 2, [[0, 1]]), "'identity': 2, 'observation': 1"),
+        ("generate", ([[0, 1]] * 65, [[0, 1]] * 65), r"1 to 64 rows .* Received: 65"),
+        ("generate", (np.zeros((0, 2)), np.zeros((0, 2))), "1 to 64 rows .* Received: 0"),
+        ("sample", ([1.5], [1]), "`identity_seed` is int64 .* Received: float64"),
+        (
+            "sample",
+            (np.array([2**63], np.uint64), [1]),
+            "Received: values from 9223372036854775808",
+        ),
+        ("score", (np.zeros((1, 2, 9, 9, 3), np.uint8),), r"\['n', 2, 8, 8, 3\].*9, 9"),
+        ("score", (np.zeros((1, 2, 8, 8, 3)),), "`images` is uint8 .* Received: float64"),
+        ("score", (np.full((1, 2, 8, 8, 3), 256),), "Received: values from 256 to 256"),
+    ],
+)
+def test_what_the_model_cannot_take_is_not_sent(client, answers, name, inputs, message):
+    with pytest.raises(ValueError, match=message):
+        getattr(client, name)(*inputs)
+    # The question what the model takes, and no more.
+    assert len(answers.asked) == 1
+
+
+def test_transient_errors_are_tried_again(client, answers):
+    answers.failures.extend(failures("UNAVAILABLE", "UNAVAILABLE"))
+    assert client.sample([1], [1])["images"].shape == (1, 8, 8, 3)
+    assert len(answers.asked) == 4
+
+
+@pytest.mark.parametrize("code", ["INTERNAL", "RESOURCE_EXHAUSTED"])
+def test_other_errors_are_not(client, answers, code):
+    answers.failures.extend(failures(code))
+    with pytest.raises(ServingError, match="as the test wants it") as info:
+        client.sample([1], [1])
+    # HTTP has one number for several codes.
+    assert info.value.code in (code, "UNKNOWN")
+    assert len(answers.asked) == 1
+
+
+def test_there_is_an_end_to_trying(address, answers, monkeypatch):
+    monkeypatch.setattr("sdgan_tf.serving.client.FIRST_WAIT", 0.001)
+    answers.failures.extend(failures(*["UNAVAILABLE"] * 9))
+    with Client(address, "faces", retries=2) as client, pytest.raises(ServingError) as info:
+        client.sample([1], [1])
+    assert info.value.transient
+    assert len(answers.asked) == 3
+
+
+def test_waits_double_and_end_in_time(address, answers, monkeypatch):
+    waits = []
+    monkeypatch.setattr(time, "sleep", waits.append)
+    answers.failures.extend(failures(*["UNAVAILABLE"] * 9))
+    refused = pytest.raises(ServingError, match="UNAVAILABLE")
+    with Client(address, "faces", timeout=1.0, retries=9) as client, refused:
+        client.sample([1], [1])
+    # A wait of 1.6 seconds would be longer than there is time.
+    assert waits == [0.1, 0.2, 0.4, 0.8][: len(waits)]
+    assert len(waits) >= 3
+
+
+@pytest.mark.parametrize(
+    ("name", "version"), [("nobody", None), ("faces", 7)], ids=["model", "version"]
+)
+def test_what_the_server_does_not_have(address, name, version):
+    refused = pytest.raises(ServingError, match="NOT_FOUND: .*Servable not found")
+    with Client(address, name, version) as client, refused:
+        client.sample([1], [1])
+
+
+def test_a_version_can_be_chosen(address):
+    with Client(address, "faces", version=1) as client:
+        assert len(client.sample([1], [1])["images"]) == 1
+
+
+def test_another_model_is_told_from_ours(client, answers, monkeypatch):
+    others = {"serving_default": answers.signatures["score"]}
+    monkeypatch.setattr(answers, "signatures", others)
+    for ask in (client.generate, client.sample):
+        with pytest.raises(ServingError, match=r"NOT_FOUND.*'serving_default': \['images'\]"):
+            ask([[0, 1]], [[0, 1]])
+
+
+def test_a_refusal_of_the_server_is_passed_on(client, answers, requests, monkeypatch):
+    """As after a new version of another shape."""
+    client.score(**requests(1)["score"])
+    monkeypatch.setattr("sdgan_tf.serving.client._checked", lambda name, value, _: value)
+    with pytest.raises(ServingError, match=r"INVALID_ARGUMENT.*not compatible") as info:
+        client.score(np.zeros((1, 2, 9, 9, 3), np.uint8))
+    assert not info.value.transient
+
+
+@pytest.fixture(
+    params=[
+        "http://",
+        pytest.param("", marks=pytest.mark.skipif(not EXTRA, reason="needs `serving`")),
+    ]
+)
+def silent(request):
+    """Return the address of someone who listens and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"{request.param}127.0.0.1:{server.getsockname()[1]}"
+
+
+def test_a_silent_server_costs_the_timeout_and_no_more(silent):
+    start = time.monotonic()
+    with Client(silent, "faces", timeout=0.3) as client, pytest.raises(ServingError) as info:
+        client.sample([1], [1])
+    assert info.value.code in ("DEADLINE_EXCEEDED", "UNAVAILABLE")
+    assert time.monotonic() - start < 5
+
+
+def test_nobody_there(monkeypatch):
+    monkeypatch.setattr("sdgan_tf.serving.client.FIRST_WAIT", 0.001)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    refused = pytest.raises(ServingError, match="UNAVAILABLE: http.*refused")
+    with Client(f"http://127.0.0.1:{port}", "faces") as client, refused:
+        client.sample([1], [1])
+
+
+def test_who_is_no_tf_serving_is_said(answers, monkeypatch):
+    with servers.rest(answers) as address, Client(address, "faces") as client:
+        monkeypatch.setattr(servers, "rest_metadata", lambda answers: {"hello": "world"})
+        with pytest.raises(ServingError, match="no 'metadata': is this TF Serving"):
+            client.sample([1], [1])
+
+
+def test_grpc_without_its_extra_names_it(monkeypatch):
+    real = builtins.__import__
+
+    def fake(name, *rest):
+        if name.startswith(("tensorflow_serving", "grpc")):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+        return real(name, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", fake)
+    with pytest.raises(ImportError, match=r"pip install 'sdgan_tf\[serving\]'"):
+        Client("localhost:8500", "faces")
+
+
+@pytest.mark.parametrize("values", [{"timeout": 0}, {"retries": -1}, {"max_rows": 0}], ids=str)
+def test_options_out_of_range(values):
+    with pytest.raises(ValueError, match="Received: "):
+        Client("http://localhost:8501", "faces", **values)
