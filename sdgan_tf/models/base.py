@@ -172,6 +172,18 @@ class AdversarialModel(Renderer, keras.Model):
         self.d_optimizer = self._ready(d_optimizer or d_default, self.discriminator)
         self.g_optimizer = self._ready(g_optimizer or g_default, self.generator)
 
+    def fit(self, *args: Any, steps_per_epoch: int | None = None, **kwargs: Any) -> Any:
+        """`keras.Model.fit`; steps must divide into executions of several, or Keras 3 would do too
+        many.
+        """
+        size = self._compile_options.get("steps_per_execution") or 1
+        if size != "auto" and (steps_per_epoch or 0) % size:
+            raise ValueError(
+                "An epoch is a whole number of executions. "
+                f"Received: steps_per_epoch={steps_per_epoch}, steps_per_execution={size}"
+            )
+        return super().fit(*args, steps_per_epoch=steps_per_epoch, **kwargs)
+
     def _ready(self, optimizer: Any, network: keras.Model) -> Any:
         optimizer = keras.optimizers.get(optimizer)
         if self.precision == "mixed_float16":

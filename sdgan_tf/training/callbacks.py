@@ -16,7 +16,7 @@ from tensorflow import keras
 from sdgan_tf.training.checkpoints import Checkpoints
 from sdgan_tf.training.collapse import CollapseWatch
 from sdgan_tf.training.every import EverySteps, summary_writer
-from sdgan_tf.training.grids import IdentityGrid
+from sdgan_tf.training.grids import Grid, IdentityGrid, ReconstructionGrid
 from sdgan_tf.training.run_directory import RunDirectory
 
 __all__ = [
@@ -24,8 +24,10 @@ __all__ = [
     "Checkpointing",
     "CollapseWatch",
     "EverySteps",
+    "Grid",
     "IdentityGrid",
     "Interrupted",
+    "ReconstructionGrid",
     "RunLog",
     "StopOnBadLoss",
     "StopOnSignal",

@@ -8,37 +8,27 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from sdgan_tf.data import IdentityData
 from sdgan_tf.generation import save_png, tile
+from sdgan_tf.pixels import to_uint8
 from sdgan_tf.training.every import EverySteps, summary_writer
 
 
-class IdentityGrid(EverySteps):
-    """Writes a grid of imagined identities, always of the same codes, to PNG and TensorBoard.
-
-    Rows share `z_I`, columns share `z_O`. The pictures are `<directory>/samples/step-00000500.png`
-    and the image "identities" in `<directory>/tensorboard`.
+class Grid(EverySteps):
+    """Writes a picture at every interval: `<directory>/samples/<PREFIX>-00000500.png` and the image
+    `TAG` in `<directory>/tensorboard`.
 
     Args:
         directory: such as a run directory.
-        every: steps between grids.
-        identities: rows.
-        observations: columns.
-        seed: which codes.
+        every: steps between pictures.
     """
 
-    def __init__(
-        self,
-        directory: str | Path,
-        every: int = 500,
-        identities: int = 8,
-        observations: int = 8,
-        seed: int = 0,
-    ):
+    TAG: str
+    PREFIX: str
+
+    def __init__(self, directory: str | Path, every: int):
         super().__init__(every)
         self.directory = Path(directory)
-        self.identities = identities
-        self.observations = observations
-        self.seed = seed
         self._writer = None
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
@@ -49,11 +39,87 @@ class IdentityGrid(EverySteps):
         self.write(step)
 
     def write(self, step: int) -> Path:
-        """Makes the grid now and returns where its PNG lies."""
+        """Makes the picture now and returns where its PNG lies."""
         if self._writer is None:
             self._writer = summary_writer(self.directory, self.model.rollbacks)
-        grid = tile(self.model.generate(self.identities, self.observations, self.seed))
+        picture = tile(self.grid())
         with self._writer.as_default():
-            tf.summary.image("identities", grid[np.newaxis], step=step)
+            tf.summary.image(self.TAG, picture[np.newaxis], step=step)
         self._writer.flush()
-        return save_png(grid, self.directory / "samples" / f"step-{step:08d}.png")
+        return save_png(picture, self.directory / "samples" / f"{self.PREFIX}-{step:08d}.png")
+
+    def grid(self) -> np.ndarray:
+        """What to show: uint8 [rows, columns, h, w, c]."""
+        raise NotImplementedError
+
+
+class IdentityGrid(Grid):
+    """Shows imagined identities, always of the same codes: `samples/step-00000500.png`.
+
+    Rows share `z_I`, columns share `z_O`.
+
+    Args:
+        directory: such as a run directory.
+        every: steps between grids.
+        identities: rows.
+        observations: columns.
+        seed: which codes.
+    """
+
+    TAG, PREFIX = "identities", "step"
+
+    def __init__(
+        self,
+        directory: str | Path,
+        every: int = 500,
+        identities: int = 8,
+        observations: int = 8,
+        seed: int = 0,
+    ):
+        super().__init__(directory, every)
+        self.identities = identities
+        self.observations = observations
+        self.seed = seed
+
+    def grid(self) -> np.ndarray:
+        return self.model.generate(self.identities, self.observations, self.seed)
+
+
+class ReconstructionGrid(Grid):
+    """Shows what a model's autoencoder makes of tuples, always the same real ones and of the same
+    codes: `samples/reconstructions-00000500.png`.
+
+    Rows are real pictures, their reconstructions, imagined pictures and their reconstructions;
+    tuples stand side by side.
+
+    Args:
+        directory: such as a run directory.
+        data: where the real tuples are from.
+        every: steps between grids.
+        tuples: how many of each kind.
+        seed: which tuples and codes.
+    """
+
+    TAG = PREFIX = "reconstructions"
+
+    def __init__(
+        self,
+        directory: str | Path,
+        data: IdentityData,
+        every: int = 500,
+        tuples: int = 4,
+        seed: int = 0,
+    ):
+        super().__init__(directory, every)
+        self.data = data
+        self.tuples = tuples
+        self.seed = seed
+
+    def grid(self) -> np.ndarray:
+        k = self.model.k
+        real = next(iter(self.data.tuples(k, self.tuples, self.seed).take(1))).numpy()
+        fake = self.model.generate(self.tuples, k, self.seed)
+        rows = [
+            row for kind in (real, fake) for row in (kind, to_uint8(self.model.reconstruct(kind)))
+        ]
+        return np.stack(rows).reshape(len(rows), self.tuples * k, *real.shape[2:])

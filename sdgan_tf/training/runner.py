@@ -20,8 +20,10 @@ from sdgan_tf.models import AdversarialModel
 from sdgan_tf.training.callbacks import (
     Checkpointing,
     CollapseWatch,
+    Grid,
     IdentityGrid,
     Interrupted,
+    ReconstructionGrid,
     RunLog,
     StopOnBadLoss,
     StopOnSignal,
@@ -105,7 +107,7 @@ def train(
         notes: text files to leave in the run directory, by name.
 
     Returns:
-        The path of the last grid.
+        The path of the last grid of identities.
 
     Raises:
         RunError: the directory belongs to another run.
@@ -129,14 +131,13 @@ def train(
         print(_intent(run, start, schedule))
         if not start:
             _show_reals(run, data)
-        grid = IdentityGrid(run.path, schedule.grid_every)
-        grid.set_model(model)
+        grids = _grids(model, data, run, schedule)
         while model.completed_steps < schedule.steps:
             try:
-                _fit(model, data, run, checkpoints, grid, schedule)
+                _fit(model, data, run, checkpoints, grids, schedule)
             except Collapsed as collapse:
                 _go_back(model, checkpoints, collapse, schedule)
-        return grid.write(model.completed_steps)
+        return [grid.write(model.completed_steps) for grid in grids][0]
     finally:
         run.close()
 
@@ -149,7 +150,16 @@ def _intent(run: RunDirectory, start: int, schedule: Schedule) -> str:
     return f"{verb}, up to step {schedule.steps:,}{every}."
 
 
-def _fit(model, data, run, checkpoints, grid, schedule: Schedule) -> None:
+def _grids(model, data: IdentityData, run: RunDirectory, schedule: Schedule) -> list[Grid]:
+    grids: list[Grid] = [IdentityGrid(run.path, schedule.grid_every)]
+    if hasattr(model, "reconstruct"):
+        grids.append(ReconstructionGrid(run.path, data, schedule.grid_every))
+    for grid in grids:
+        grid.set_model(model)
+    return grids
+
+
+def _fit(model, data, run, checkpoints, grids, schedule: Schedule) -> None:
     """Trains from where the model stands, which is that of a checkpoint or of the start."""
     start = model.completed_steps
     run.forget_after(start)
@@ -171,7 +181,7 @@ def _fit(model, data, run, checkpoints, grid, schedule: Schedule) -> None:
             verbose=0,
             shuffle=False,
             # A checkpoint comes last: once it is there, so is all else up to its step.
-            callbacks=[StopOnBadLoss(checkpoints), watch, log, grid, saving, stop],
+            callbacks=[StopOnBadLoss(checkpoints), watch, log, *grids, saving, stop],
         )
     except Interrupted:
         checkpoints.save(model)
