@@ -1,16 +1,19 @@
-"""How much of the machine the paper's train step uses.
+"""How much of the machine the paper's train steps use.
 
-  python benchmarks/train_step.py [--precision=float32,mixed_bfloat16] [--json=FILE]
+  python benchmarks/train_step.py [--model=sdgan,sdbegan] [--precision=float32,mixed_bfloat16]
+      [--json=FILE]
 
-Times the step of the paper's SD-DCGAN (dim 64, 64x64, 16 tuples, k = 2) against a large matrix
-product in the same precision, in turns within one run, since machines are shared and noisy.
-Operations are counted from the layers' shapes.
+Times the steps of the paper's SD-DCGAN (dim 64) and SD-BEGAN (dim 128; 64x64, 16 tuples, k = 2)
+against a large matrix product in the same precision, in turns within one run, since machines are
+shared and noisy. Operations are counted from the layers' shapes.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
+from unittest import mock
 
 import numpy as np
 import tensorflow as tf
@@ -20,53 +23,58 @@ from tensorflow import keras
 import sdgan_tf as sd
 from sdgan_tf import keras_compat
 from sdgan_tf.networks.convolution import suits
-from sdgan_tf.networks.layers import Conv, ConvTranspose
+from sdgan_tf.networks.layers import ConvTranspose
 
 FLAGS = flags.FLAGS
+flags.DEFINE_list("model", ["sdgan", "sdbegan"], "Models to measure.")
 flags.DEFINE_list("precision", ["float32", "mixed_bfloat16"], "Policies to measure.")
 flags.DEFINE_integer("rounds", 15, "Turns of step and matrix product; medians are reported.")
-flags.DEFINE_integer("dim", 64, "Width of the networks.")
+flags.DEFINE_integer("dim", None, "Width of the networks; the paper's by default.")
 flags.DEFINE_integer("batch_size", 16, "Tuples in a step.")
 flags.DEFINE_string("json", "", "Where to write the numbers as JSON.")
 
 MATRIX = 2048
 
 
-def layer_operations(network: keras.Model, size: int) -> list[float]:
-    """Floating-point operations of one picture (or tuple, behind the towers) through each layer,
-    forward.
+def forward_operations(network: keras.Model, inputs: tf.Tensor) -> np.ndarray:
+    """Floating-point operations of each layer's product in one forward pass, in order: products
+    only, which are all that counts here.
     """
     counts = []
-    for layer in network.layers:
-        if not hasattr(layer, "kernel"):
-            continue
-        positions = 1
-        if isinstance(layer, Conv):
-            size //= layer.stride
-            positions = size**2
-        elif isinstance(layer, ConvTranspose):
-            # Each input position paints one window.
-            positions = size**2
-            size *= layer.stride
-        counts.append(2.0 * positions * float(np.prod(layer.kernel.shape)))
-    return counts
+    call = keras.layers.Layer.__call__
+
+    def counted(layer, inputs, *arguments, **options):
+        outputs = call(layer, inputs, *arguments, **options)
+        if hasattr(layer, "kernel"):
+            # Each output position takes one window; of a transposed layer, each input position
+            # paints one.
+            positions = inputs if isinstance(layer, ConvTranspose) else outputs
+            counts.append(2.0 * np.prod(positions.shape[:-1]) * np.prod(layer.kernel.shape))
+        return outputs
+
+    with mock.patch.object(keras.layers.Layer, "__call__", counted):
+        network(inputs)
+    return np.array(counts)
 
 
-def step_operations(model: sd.SDGAN, tuples: int) -> float:
-    """Floating-point operations of one train step: products only, which are all that counts here.
+def step_operations(model: sd.SDGAN | sd.SDBEGAN, tuples: int) -> float:
+    """Floating-point operations of one train step.
 
-    The discriminator's update runs G forward, and D forward and backward on real and fake tuples;
-    the generator's runs G and D forward, D backward to the pictures only, G backward.
+    Backward costs one forward for the weights and one for the inputs; the first layer's input needs
+    none, where it is data or codes.
     """
-    generator = np.array(layer_operations(model.generator, 4)) * tuples * model.k
-    towers = len(model.discriminator.tower)
-    discriminator = np.array(layer_operations(model.discriminator, model.image_size)) * tuples
-    discriminator[:towers] *= model.k
-    # Backward costs one forward for the weights and one for the inputs, which the first layer
-    # spares.
-    d_update = generator.sum() + 2 * (3 * discriminator.sum() - discriminator[0])
-    g_update = 3 * generator.sum() - generator[0] + 2 * discriminator.sum()
-    return float(d_update + g_update)
+    codes = tf.zeros([model.k, model.latents.size])
+    pictures = tf.zeros([1, model.k, model.image_size, model.image_size, model.channels])
+    generator = tuples * forward_operations(model.generator, codes)
+    discriminator = tuples * forward_operations(model.discriminator, pictures)
+    g_both_ways = 3 * generator.sum() - generator[0]
+    d_both_ways = 3 * discriminator.sum() - discriminator[0]
+    if isinstance(model, sd.SDBEGAN):
+        # One pass over real and fake tuples, which goes on from the fake ones into G.
+        return float(2 * d_both_ways + discriminator[0] + g_both_ways)
+    # D's update runs G forward, and D both ways on real and fake tuples; G's runs G both ways, and
+    # D forward and backward to the pictures only.
+    return float(generator.sum() + 2 * d_both_ways + g_both_ways + 2 * discriminator.sum())
 
 
 def seconds(function, *arguments) -> float:
@@ -76,9 +84,10 @@ def seconds(function, *arguments) -> float:
     return time.perf_counter() - start
 
 
-def measure(precision: str, rounds: int) -> dict[str, float]:
+def measure(name: str, precision: str, rounds: int) -> dict[str, float]:
     """Medians of step time and matrix-product rate, taken in turns."""
-    model = sd.SDGAN(dim=FLAGS.dim, precision=precision)
+    width = {"dim": FLAGS.dim} if FLAGS.dim else {}
+    model = {"sdgan": sd.SDGAN, "sdbegan": sd.SDBEGAN}[name](precision=precision, **width)
     model.compile()
     shape = (FLAGS.batch_size, model.k, model.image_size, model.image_size, 3)
     batch = tf.constant(np.random.default_rng(0).integers(0, 256, shape, np.uint8))
@@ -117,17 +126,20 @@ def measure(precision: str, rounds: int) -> dict[str, float]:
 
 
 def main(_) -> None:
-    results = {precision: measure(precision, FLAGS.rounds) for precision in FLAGS.precision}
+    results = {
+        f"{name} {precision}": measure(name, precision, FLAGS.rounds)
+        for name, precision in itertools.product(FLAGS.model, FLAGS.precision)
+    }
     print(
         f"TensorFlow {tf.__version__}, Keras {keras_compat.KERAS_VERSION}, {'small maps as matrix products' if suits(4, 2) else 'stock convolutions'}"
     )
     print(
-        f"{'precision':<16}{'s/step':>8}{'GFLOP':>8}{'GFLOP/s':>9}{'matmul':>8}{'fraction':>10}{'quartiles':>14}{'Adam':>7}"
+        f"{'step':<24}{'s/step':>8}{'GFLOP':>8}{'GFLOP/s':>9}{'matmul':>8}{'fraction':>10}{'quartiles':>14}{'Adam':>7}"
     )
-    for precision, row in results.items():
+    for name, row in results.items():
         low, high = row["fraction_quartiles"]
         print(
-            f"{precision:<16}{row['seconds_per_step']:>8.3f}{row['gflop_per_step']:>8.1f}{row['gflop_per_second']:>9.0f}"
+            f"{name:<24}{row['seconds_per_step']:>8.3f}{row['gflop_per_step']:>8.1f}{row['gflop_per_second']:>9.0f}"
             f"{row['matrix_product_gflop_per_second']:>8.0f}{row['fraction']:>10.0%}{f'{low:.0%} - {high:.0%}':>14}{row['adam_share']:>7.1%}"
         )
     if FLAGS.json:

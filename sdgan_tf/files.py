@@ -39,13 +39,13 @@ def write_json(path: Path, content: Any) -> None:
 
 @contextlib.contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """A folder to fill, which takes the name `path` only once it is complete; `path` must not
-    exist.
+    """A folder to fill, which takes the name `path` only once it is complete and on the disk;
+    `path` must not exist.
 
     Raises:
         FileExistsError: there is something at `path` already.
     """
-    if path.exists():
+    if os.path.lexists(path):
         raise FileExistsError(f"{path} exists already, and nothing is overwritten. Name another.")
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -54,6 +54,16 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     try:
         temporary.mkdir()
         yield temporary
+        for entry in (*temporary.rglob("*"), temporary):
+            _flush(entry)
         os.rename(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -26,6 +26,7 @@ class Objective(NamedTuple):
         critic_steps: customary updates of the discriminator for one of the generator.
         clip: bound of the discriminator's weights, 0 for none.
         penalty: weight of the penalty on gradients between real and fake tuples, 0 for none.
+        bounded: whether a discriminator that tells all tuples apart costs 0, and none costs less.
     """
 
     real: Term
@@ -36,6 +37,7 @@ class Objective(NamedTuple):
     critic_steps: int = 1
     clip: float = 0.0
     penalty: float = 0.0
+    bounded: bool = True
 
     def discriminator_loss(self, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
         """Scores of real and of fake tuples, float [n] each, to a float32 scalar."""
@@ -91,6 +93,7 @@ OBJECTIVES = {
         optimizer=("rmsprop", 5e-5, 0.0, 0.9),
         critic_steps=5,
         clip=0.01,
+        bounded=False,
     ),
     # arXiv 1704.00028.
     "wgan-gp": Objective(
@@ -100,6 +103,7 @@ OBJECTIVES = {
         optimizer=("adam", 1e-4, 0.5, 0.9),
         critic_steps=5,
         penalty=10.0,
+        bounded=False,
     ),
     # arXiv 1802.05957.
     "hinge": Objective(

@@ -23,8 +23,8 @@ def stateless_seed(
     same bits on every processor and in every version of TensorFlow.
 
     Args:
-        seed: the user's seed, an integer; or an int64 [2] seed made by this function, to derive
-            others from it.
+        seed: the user's seed, an integer; or an int64 [2] seed made by a function of this module,
+            to derive others from it.
         stream: what the numbers are for, such as `"tuples"`. Streams are independent.
         step: the number of the step.
         replica: the number of the replica.
@@ -37,13 +37,18 @@ def stateless_seed(
     """
     state = _to_int64(seed, "seed")
     if state.shape.rank == 0:
-        state = tf.stack([state, tf.zeros_like(state)])
+        state = attempt_seed(state, 0)
     # CRC-32 and not hash(): Python salts hash() anew in every process.
     events = (("stream", zlib.crc32(stream.encode())), ("step", step), ("replica", replica))
     for name, number in events:
         number = _to_int64(number, name)
         state = tf.random.experimental.stateless_fold_in(state, number, alg="philox")
     return state
+
+
+def attempt_seed(seed: Integer, attempt: Integer) -> tf.Tensor:
+    """The seed of one attempt at the same thing, int64 [2]; that of attempt 0 is `seed` itself."""
+    return tf.stack([_to_int64(seed, "seed"), _to_int64(attempt, "attempt")])
 
 
 def _to_int64(value: Integer, name: str) -> tf.Tensor:

@@ -21,7 +21,8 @@ class HalvingRate(keras.optimizers.schedules.LearningRateSchedule):
     """
 
     def __init__(self, rate: float = 8e-5, every: int = 100_000, floor: float = 2e-5):
-        if rate <= 0 or every < 0 or not 0 <= floor <= rate:
+        # A constant rate never meets its floor.
+        if rate <= 0 or every < 0 or (every and not 0 <= floor <= rate):
             raise ValueError(
                 "A rate is above 0, falls at every so many steps (0 for never) and not below a floor that lies "
                 f"under it. Received: rate={rate}, every={every}, floor={floor}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -24,20 +25,31 @@ def run(
         doc: what `--help` says before the flags.
         groups: modules that defined the command's flags, in the order of `--help`.
     """
-    if any(argument in ("--help", "-h", "-help") for argument in sys.argv[1:]):
-        print(f"{doc.strip()}\n")
-        for module in groups:
-            title = "Flags" if module.__doc__ == doc else module.__doc__.strip().splitlines()[0]
-            print(f"{title}\n{_flag_help(module)}\n")
-        print("--flagfile=FILE reads flags from a file, one a line; later ones win.")
+    if asks_for_help(sys.argv):
+        print(help_text(doc, groups))
         return
     logging.set_verbosity(logging.WARNING)
     app.run(lambda argv: _guarded(main, argv))
 
 
-def _flag_help(module: ModuleType) -> str:
-    # Without the first line, the name of the module.
-    return flags.FLAGS.module_help(module.__name__).strip("\n").split("\n", 1)[1]
+def asks_for_help(argv: Sequence[str]) -> bool:
+    """Whether a command line, with the name of the command in front, asks for help."""
+    return any(argument in ("--help", "-h", "-help") for argument in argv[1:])
+
+
+def help_text(
+    doc: str, groups: Sequence[ModuleType], values: flags.FlagValues = flags.FLAGS
+) -> str:
+    """What `--help` says: `doc`, then the flags that each of the modules defined in `values`."""
+    parts = [doc.strip()]
+    for module in groups:
+        title = "Flags" if module.__doc__ == doc else module.__doc__.strip().splitlines()[0]
+        # Without the first line, the name of the module.
+        lines = values.module_help(module.__name__).strip("\n").split("\n", 1)[1]
+        parts.append(f"{title}\n{lines}")
+    return "\n\n".join(
+        [*parts, "--flagfile=FILE reads flags from a file, one a line; later ones win."]
+    )
 
 
 def _guarded(main: Callable[[Sequence[str]], int | None], argv: Sequence[str]) -> Any:
@@ -49,7 +61,7 @@ def _guarded(main: Callable[[Sequence[str]], int | None], argv: Sequence[str]) -
     except USER_ERRORS as error:
         if os.environ.get("SDGAN_TRACEBACK"):
             raise
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        print(f"bin/{Path(argv[0]).stem}: {error}", file=sys.stderr)
         return 1
 
 

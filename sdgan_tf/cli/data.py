@@ -16,7 +16,7 @@ import sys
 
 from absl import flags
 
-from sdgan_tf.cli import data_flags
+from sdgan_tf.cli import command, data_flags
 from sdgan_tf.data import Report, build_shards, check_shards
 from sdgan_tf.data.checks import check_pictures
 from sdgan_tf.data.records import is_shards
@@ -46,11 +46,11 @@ def main(argv: list[str]) -> int:
     # Of its own, so that commands whose flags have the same names fit into one process.
     values = flags.FlagValues()
     _define(values)
+    if command.asks_for_help(argv):
+        print(command.help_text(__doc__, [sys.modules[__name__], data_flags], values))
+        return 0
     try:
         words = values(argv)[1:]
-        if values.help:
-            print(f"{__doc__}\nFlags:\n{values.get_help()}")
-            return 0
         if len(words) != 2 or words[0] not in ("check", "build"):
             raise flags.Error(f"expected `check DIR` or `build DIR`, not {' '.join(words)!r}")
         if words[0] == "build" and not values.out:
@@ -71,7 +71,6 @@ def _define(values: flags.FlagValues) -> None:
     flags.DEFINE_integer("k", 2, "How many pictures each identity should have.", 1, **at)
     flags.DEFINE_string("json", "", "check: a file to write the report to, as JSON.", **at)
     flags.DEFINE_string("out", "", "build: the folder to write, which must not exist.", **at)
-    flags.DEFINE_bool("help", False, "Shows this help.", short_name="h", **at)
 
 
 def _check(folder: str, values: flags.FlagValues) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from absl import flags
 
 from sdgan_tf.training import Schedule
+from sdgan_tf.training.runner import ON_COLLAPSE
 
 FLAGS = flags.FLAGS
 DEFAULTS = Schedule()
@@ -35,6 +36,13 @@ flags.DEFINE_string(
     "best_metric", DEFAULTS.best_metric, "Logged number by which the best checkpoint is kept too."
 )
 flags.DEFINE_enum("best_mode", DEFAULTS.best_mode, ["min", "max"], "Which of its values is better.")
+flags.DEFINE_enum(
+    "on_collapse",
+    DEFAULTS.on_collapse,
+    ON_COLLAPSE,
+    "When the model collapses, as every log line measures: say so; stop at the last good checkpoint; "
+    "or go on from there with other random numbers, three times at most.",
+)
 
 
 def schedule() -> Schedule:

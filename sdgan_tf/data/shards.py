@@ -16,8 +16,8 @@ import hashlib
 import itertools
 import json
 import os
-import shutil
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
@@ -25,6 +25,7 @@ import tensorflow as tf
 from sdgan_tf.data import pictures, sources
 from sdgan_tf.data.checks import Checked, check_pictures
 from sdgan_tf.data.report import Report, check_on_bad_data, settle
+from sdgan_tf.files import atomic_folder
 
 INDEX_FILE = "index.json"
 FORMAT = "sdgan_tf identity shards"
@@ -76,33 +77,25 @@ def build_shards(
     pictures.check_options(image_size, channels, fit)
     if shard_bytes < 1:
         raise ValueError(f"`shard_bytes` must be 1 or more. Received: shard_bytes={shard_bytes}")
-    out = os.path.abspath(os.fspath(out))
-    if os.path.lexists(out):
-        raise FileExistsError(f"{out!r} exists already. Remove it or choose another name.")
     listing = sources.find_pictures(data_dir)
     report = Report(source=listing.root, k=k)
     checked = check_pictures(listing, report, image_size, channels, fit, max_pixels)
     if progress:
         checked = _counted(checked, listing.pictures, progress)
-    building = f"{out}.building-{os.getpid()}"
     try:
-        os.makedirs(building)
-        index = {"format": FORMAT, "version": VERSION}
-        index.update(image_size=image_size, channels=channels, fit=fit)
-        index.update(_write_shards(checked, building, shard_bytes))
-        settle(report, on_bad_data)
-        with open(os.path.join(building, INDEX_FILE), "w", encoding="utf-8") as file:
-            json.dump(index, file)
-        _flush_to_disk(building)
-        os.rename(building, out)
+        with atomic_folder(Path(out)) as folder:
+            index = {"format": FORMAT, "version": VERSION}
+            index.update(image_size=image_size, channels=channels, fit=fit)
+            index.update(_write_shards(checked, folder, shard_bytes))
+            settle(report, on_bad_data)
+            (folder / INDEX_FILE).write_text(json.dumps(index), encoding="utf-8")
+    except FileExistsError:
+        raise
     except (OSError, tf.errors.OpError) as error:
         reason = getattr(error, "strerror", None) or getattr(error, "message", error)
         raise OSError(
-            f"Cannot write shards to {out!r}: {reason}. Nothing is left there."
+            f"Cannot write shards to {str(out)!r}: {reason}. Nothing is left there."
         ) from error
-    finally:
-        # After the rename there is nothing to remove; after Ctrl-C or an error there is.
-        shutil.rmtree(building, ignore_errors=True)
     return report
 
 
@@ -112,7 +105,7 @@ def _counted(checked, total: int, progress: Callable[[int, int], None]) -> Itera
         progress(done, total)
 
 
-def _write_shards(checked: Iterator[Checked], folder: str, shard_bytes: int) -> dict:
+def _write_shards(checked: Iterator[Checked], folder: Path, shard_bytes: int) -> dict:
     """Writes the records; returns the index's `shards` and `identities`."""
     shards: list[dict] = []
     identities = []
@@ -123,7 +116,7 @@ def _write_shards(checked: Iterator[Checked], folder: str, shard_bytes: int) -> 
                 if writer:
                     writer.close()
                 shards.append({"file": f"shard-{len(shards):05d}.tfrecord", "bytes": 0})
-                writer = tf.io.TFRecordWriter(os.path.join(folder, shards[-1]["file"]))
+                writer = tf.io.TFRecordWriter(str(folder / shards[-1]["file"]))
             sources, pngs, digest = [], [], hashlib.sha256()
             for picture in group:
                 sources.append(os.fsencode(os.path.basename(picture.path)))
@@ -168,13 +161,3 @@ def _offsets(record: bytes, pngs: list[bytes]) -> Iterator[int]:
         start = record.index(png, end)
         end = start + len(png)
         yield start
-
-
-def _flush_to_disk(folder: str) -> None:
-    """Makes sure that what is renamed into place survives a power cut."""
-    for path in [*(os.path.join(folder, name) for name in os.listdir(folder)), folder]:
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

@@ -17,7 +17,7 @@ from sdgan_tf.latents import LatentSpace
 from sdgan_tf.models import variables
 from sdgan_tf.models.renderer import Renderer
 from sdgan_tf.pixels import to_float
-from sdgan_tf.randomness import stateless_seed
+from sdgan_tf.randomness import attempt_seed, stateless_seed
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 
@@ -36,6 +36,8 @@ class AdversarialModel(Renderer, keras.Model):
         latents: the `LatentSpace`.
         labelled: whether it trains on pairs of tuples and labels, and not on tuples alone.
         step: int64 variable, completed training steps. All randomness is keyed on it.
+        attempt: int64 variable, how often training has gone back to an earlier step, to go on with
+            other random numbers.
     """
 
     # What `train_step` reports; one running mean each.
@@ -108,6 +110,7 @@ class AdversarialModel(Renderer, keras.Model):
             # sees them.
             self.averaged.set_weights(self.generator.get_weights())
         self.step = keras_compat.add_counter(self, "step")
+        self.attempt = keras_compat.add_counter(self, "attempt")
         self.built = True
 
     def _policy(self) -> dict[str, Any]:
@@ -127,6 +130,16 @@ class AdversarialModel(Renderer, keras.Model):
     def completed_steps(self) -> int:
         """`step` as a plain number, under every distribution strategy."""
         return int(tf.convert_to_tensor(self.step))
+
+    @property
+    def rollbacks(self) -> int:
+        """`attempt` as a plain number."""
+        return int(tf.convert_to_tensor(self.attempt))
+
+    @property
+    def random_seed(self) -> tf.Tensor:
+        """What everything random in training derives from: the seed and the attempt, int64 [2]."""
+        return attempt_seed(self.seed, tf.convert_to_tensor(self.attempt))
 
     @property
     def best_generator(self) -> keras.Model:
@@ -161,6 +174,18 @@ class AdversarialModel(Renderer, keras.Model):
         self.d_optimizer = self._ready(d_optimizer or d_default, self.discriminator)
         self.g_optimizer = self._ready(g_optimizer or g_default, self.generator)
 
+    def fit(self, *args: Any, steps_per_epoch: int | None = None, **kwargs: Any) -> Any:
+        """`keras.Model.fit`; steps must divide into executions of several, or Keras 3 would do too
+        many.
+        """
+        size = self._compile_options.get("steps_per_execution") or 1
+        if size != "auto" and (steps_per_epoch or 0) % size:
+            raise ValueError(
+                "An epoch is a whole number of executions. "
+                f"Received: steps_per_epoch={steps_per_epoch}, steps_per_execution={size}"
+            )
+        return super().fit(*args, steps_per_epoch=steps_per_epoch, **kwargs)
+
     def _ready(self, optimizer: Any, network: keras.Model) -> Any:
         optimizer = keras.optimizers.get(optimizer)
         if self.precision == "mixed_float16":
@@ -192,7 +217,7 @@ class AdversarialModel(Renderer, keras.Model):
 
     def _random(self, stream: str) -> tf.Tensor:
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-        return stateless_seed(self.seed, stream, tf.convert_to_tensor(self.step), replica)
+        return stateless_seed(self.random_seed, stream, tf.convert_to_tensor(self.step), replica)
 
     def _tuples(self, images: tf.Tensor) -> tf.Tensor:
         """Flat pictures [n * k, h, w, c] to tuples [n, k, h, w, c]."""
@@ -262,7 +287,7 @@ class AdversarialModel(Renderer, keras.Model):
         """Every variable that a run needs to go on exactly, by a name that does not depend on the
         process.
         """
-        state = {"step": self.step}
+        state = {"step": self.step, "attempt": self.attempt}
         for part, network in self._networks().items():
             state.update(variables.by_path(network, part))
         for part in ("d_optimizer", "g_optimizer"):

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -141,6 +142,10 @@ class SDBEGAN(AdversarialModel):
                 "convergence": convergence(loss_real, loss_fake, self.gamma),
             }
         )
+
+    def imbalance(self, logs: Mapping[str, float]) -> list[str]:
+        # A mean of 0 or 1 over an interval: at each of its steps.
+        return [f"k_t is pinned at {int(end)}" for end in (0.0, 1.0) if logs["k_t"] == end]
 
     def _update(self, tape: tf.GradientTape, loss, loss_fake, fake: tf.Tensor, k_t) -> None:
         """Applies both gradients, which one backward pass through the discriminator serves.

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -16,6 +16,9 @@ from sdgan_tf.keras_compat import register
 from sdgan_tf.models import penalties
 from sdgan_tf.models.base import AdversarialModel
 from sdgan_tf.networks import DCGANGenerator, SiameseDCGANDiscriminator
+
+# Of the discriminator, below which it has nothing left to teach: its slopes are about as small.
+LEAST_LOSS = 0.005
 
 
 @register
@@ -196,6 +199,12 @@ class SDGAN(AdversarialModel):
                 lambda: self._objective.generator_loss(logs["d_fake"], logs["d_real"]),
             )
         return self._end_step(logs)
+
+    def imbalance(self, logs: Mapping[str, float]) -> list[str]:
+        loss = logs["d_loss"]
+        if loss >= LEAST_LOSS or not self._objective.bounded:
+            return []
+        return [f"the discriminator tells all fakes (d_loss {loss:.4f}, below {LEAST_LOSS})"]
 
     def _update_discriminator(self, real: tf.Tensor) -> dict[str, tf.Tensor]:
         codes = self._draw(tf.shape(real)[0], "codes of the discriminator")

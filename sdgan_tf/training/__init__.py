@@ -2,6 +2,7 @@
 
 from sdgan_tf.training.callbacks import BadLoss, IdentityGrid, Interrupted
 from sdgan_tf.training.checkpoints import CheckpointError, Checkpoints
+from sdgan_tf.training.collapse import Collapsed
 from sdgan_tf.training.run_directory import RunDirectory, RunError
 from sdgan_tf.training.runner import Schedule, describe, load_run, train
 
@@ -9,6 +10,7 @@ __all__ = [
     "BadLoss",
     "CheckpointError",
     "Checkpoints",
+    "Collapsed",
     "IdentityGrid",
     "Interrupted",
     "RunDirectory",

@@ -1,6 +1,4 @@
-"""Keras callbacks that count by the model's own step, so that they stay right with
-`steps_per_execution` and on resume.
-"""
+"""Keras callbacks: all of the package's, those of a run in full."""
 
 from __future__ import annotations
 
@@ -9,81 +7,32 @@ import signal
 import sys
 import threading
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from tensorflow import keras
 
-from sdgan_tf.generation import save_png, tile
 from sdgan_tf.training.checkpoints import Checkpoints
+from sdgan_tf.training.collapse import CollapseWatch
+from sdgan_tf.training.every import EverySteps, summary_writer
+from sdgan_tf.training.grids import Grid, IdentityGrid, ReconstructionGrid
 from sdgan_tf.training.run_directory import RunDirectory
 
-
-class EverySteps(keras.callbacks.Callback):
-    """Calls `run(step, logs)` whenever the model's step passes a multiple of `every`; 0 for never."""
-
-    def __init__(self, every: int):
-        super().__init__()
-        if every < 0:
-            raise ValueError(f"An interval is 0 (never) or more steps. Received: every={every}")
-        self.every = every
-
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        self._last = self.model.completed_steps
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        step = self.model.completed_steps
-        if self.every and step // self.every > self._last // self.every:
-            self.run(step, logs or {})
-        self._last = step
-
-    def run(self, step: int, logs: dict[str, Any]) -> None:
-        raise NotImplementedError
-
-
-class IdentityGrid(EverySteps):
-    """Writes a grid of imagined identities, always of the same codes, to PNG and TensorBoard.
-
-    Rows share `z_I`, columns share `z_O`. The pictures are `<directory>/samples/step-00000500.png`
-    and the image "identities" in `<directory>/tensorboard`.
-
-    Args:
-        directory: such as a run directory.
-        every: steps between grids.
-        identities: rows.
-        observations: columns.
-        seed: which codes.
-    """
-
-    def __init__(
-        self,
-        directory: str | Path,
-        every: int = 500,
-        identities: int = 8,
-        observations: int = 8,
-        seed: int = 0,
-    ):
-        super().__init__(every)
-        self.directory = Path(directory)
-        self.identities = identities
-        self.observations = observations
-        self.seed = seed
-        self._writer = None
-
-    def run(self, step: int, logs: dict[str, Any]) -> None:
-        self.write(step)
-
-    def write(self, step: int) -> Path:
-        """Makes the grid now and returns where its PNG lies."""
-        if self._writer is None:
-            self._writer = tf.summary.create_file_writer(str(self.directory / "tensorboard"))
-        grid = tile(self.model.generate(self.identities, self.observations, self.seed))
-        with self._writer.as_default():
-            tf.summary.image("identities", grid[np.newaxis], step=step)
-        self._writer.flush()
-        return save_png(grid, self.directory / "samples" / f"step-{step:08d}.png")
+__all__ = [
+    "BadLoss",
+    "Checkpointing",
+    "CollapseWatch",
+    "EverySteps",
+    "Grid",
+    "IdentityGrid",
+    "Interrupted",
+    "ReconstructionGrid",
+    "RunLog",
+    "StopOnBadLoss",
+    "StopOnSignal",
+    "duration",
+]
 
 
 class RunLog(EverySteps):
@@ -102,10 +51,10 @@ class RunLog(EverySteps):
         self.directory = run
         self.until = until
         self.batch_size = batch_size
-        self._writer = tf.summary.create_file_writer(str(run.tensorboard))
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         super().on_train_begin(logs)
+        self._writer = summary_writer(self.directory.path, self.model.rollbacks)
         self._since = (self._last, time.monotonic())
         self._means = [np.array(np.asarray(variable)) for variable in self._variables()]
 
@@ -119,7 +68,12 @@ class RunLog(EverySteps):
         now = time.monotonic()
         seconds = (now - self._since[1]) / (step - self._since[0])
         self._since = (step, now)
-        numbers = {name: float(value) for name, value in logs.items()}
+        # Counts stay whole numbers.
+        numbers = {
+            n: value if isinstance(value, int) else float(value) for n, value in logs.items()
+        }
+        if self.model.rollbacks:
+            numbers["attempt"] = self.model.rollbacks
         rate = self.batch_size / seconds
         self.directory.log({"step": step, **numbers, "tuples_per_second": round(rate, 2)})
         with self._writer.as_default():
@@ -135,7 +89,8 @@ class RunLog(EverySteps):
 
     def _line(self, step: int, numbers: dict[str, float], rate: float, seconds: float) -> str:
         parts = [f"step {step:>{len(str(self.until))}}/{self.until}"]
-        parts += [f"{name} {value:.3f}" for name, value in numbers.items()]
+        for name, value in numbers.items():
+            parts.append(f"{name} {value}" if isinstance(value, int) else f"{name} {value:.3f}")
         left = duration(seconds * max(self.until - step, 0))
         return "  ".join([*parts, f"{rate:.1f} tuples/s", f"{left} left"])
 

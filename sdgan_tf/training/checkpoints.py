@@ -28,6 +28,10 @@ class Checkpoints:
         folder: made when first written to.
         keep: how many of the newest stay, at least 1.
         best_mode: `"min"` or `"max"`: which score is the better one.
+
+    Attributes:
+        suspect_from: step from which on the run is suspected to have collapsed, or None; the last
+            checkpoint from before stays, too.
     """
 
     def __init__(self, folder: str | Path, keep: int = 3, best_mode: str = "min"):
@@ -38,6 +42,7 @@ class Checkpoints:
         self.folder = Path(folder)
         self.keep = keep
         self.best_mode = best_mode
+        self.suspect_from: int | None = None
 
     def steps(self) -> list[int]:
         """Steps that have a checkpoint, ascending."""
@@ -52,6 +57,24 @@ class Checkpoints:
         """The step with the best score, or None where none was given."""
         record = self._best_record()
         return record and record["step"]
+
+    def last_unsuspected(self) -> int | None:
+        """The newest step with a checkpoint that is under no suspicion, or None where there is
+        none.
+        """
+        limit = float("inf") if self.suspect_from is None else self.suspect_from
+        return max((step for step in self.steps() if step < limit), default=None)
+
+    def forget_after(self, step: int) -> None:
+        """Removes the checkpoints past `step`, and the note of the best one where it is among
+        them.
+        """
+        if (self.best() or 0) > step:
+            (self.folder / "best.json").unlink()
+        # The newest first: killed amid this, the run comes by here again.
+        for later in reversed(self.steps()):
+            if later > step:
+                self.path(later).unlink()
 
     def save(self, model: AdversarialModel, score: float | None = None) -> Path:
         """Writes the checkpoint of the model's step, then removes those that are neither new nor
@@ -104,6 +127,8 @@ class Checkpoints:
                 arrays = {name: file[name] for name in file.files}
         except Exception as error:  # A damaged zip file raises nearly anything.
             raise CheckpointError(f"Could not read the checkpoint {path}: {error}") from error
+        # What 0.1.0 wrote has no rollbacks.
+        arrays.setdefault("attempt", np.int64(0))
         state = model.state()
         if not optimizers:
             arrays, state = _without_optimizers(arrays), _without_optimizers(state)
@@ -156,7 +181,7 @@ class Checkpoints:
 
     def _rotate(self) -> None:
         for step in self.steps()[: -self.keep]:
-            if step != self.best():
+            if step not in (self.best(), self.last_unsuspected()):
                 self.path(step).unlink()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import platform
@@ -29,8 +30,8 @@ class RunDirectory:
         flags.cfg        the resolved flags, where a command started the run
         checkpoints/     step-00001000.npz …, best.json
         metrics.jsonl    a line a log interval
-        samples/         reals.png, step-00001000.png …
-        tensorboard/     event files
+        samples/         reals.png, step-00001000.png …, reconstructions-00001000.png …
+        tensorboard/     event files, those after a rollback in attempt-1 …
 
     Args:
         path: made when it does not exist.
@@ -81,20 +82,22 @@ class RunDirectory:
         with open(self.metrics_file, "a") as file:
             file.write(json.dumps(record) + "\n")
 
+    def lines(self) -> list[dict[str, Any]]:
+        """What `metrics.jsonl` holds, without a line that a kill cut through."""
+        if not self.metrics_file.exists():
+            return []
+        found = []
+        for line in self.metrics_file.read_text().splitlines():
+            with contextlib.suppress(json.JSONDecodeError):
+                found.append(json.loads(line))
+        return found
+
     def forget_after(self, step: int) -> None:
         """Drops the log lines past `step`, which the continued run will write again."""
-        if not self.metrics_file.exists():
-            return
-        kept = []
-        for line in self.metrics_file.read_text().splitlines(keepends=True):
-            try:
-                done = json.loads(line)["step"] <= step
-            except (json.JSONDecodeError, KeyError):
-                done = False  # the line that the kill cut through
-            if done:
-                kept.append(line)
-        with atomic_file(self.metrics_file) as file:
-            file.write("".join(kept).encode())
+        if self.metrics_file.exists():
+            kept = [json.dumps(line) + "\n" for line in self.lines() if line["step"] <= step]
+            with atomic_file(self.metrics_file) as file:
+                file.write("".join(kept).encode())
 
     def _settle(self, config: dict[str, Any]) -> None:
         if self.config_file.exists():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,30 +19,40 @@ from sdgan_tf.generation import save_png, tile
 from sdgan_tf.models import AdversarialModel
 from sdgan_tf.training.callbacks import (
     Checkpointing,
+    CollapseWatch,
+    Grid,
     IdentityGrid,
     Interrupted,
+    ReconstructionGrid,
     RunLog,
     StopOnBadLoss,
     StopOnSignal,
 )
 from sdgan_tf.training.checkpoints import Checkpoints
+from sdgan_tf.training.collapse import Collapsed
 from sdgan_tf.training.run_directory import RunDirectory, RunError
+
+ON_COLLAPSE = ("warn", "stop", "rollback")
+# What helps by another draw helps soon; more is for other settings to mend.
+MAX_ROLLBACKS = 3
 
 
 @dataclasses.dataclass(frozen=True)
 class Schedule:
     """How long to train and how often to write. Nothing of it but `batch_size` changes what is
-    learned.
+    learned, and `on_collapse` what comes after a collapse.
 
     Attributes:
         steps: training steps of the whole run, earlier parts included.
         batch_size: tuples in a step, over all replicas.
-        log_every: steps between log lines.
+        log_every: steps between log lines, each of which measures whether the model has collapsed.
         grid_every: steps between grids.
         checkpoint_every: steps between checkpoints.
         keep: how many of the newest checkpoints stay.
         best_metric: name of the logged number by which the best checkpoint is kept as well.
         best_mode: `"min"` or `"max"`.
+        on_collapse: what to do then: `"warn"`; `"stop"` at the last checkpoint from before; or
+            `"rollback"`, which goes on from there with other random numbers, three times at most.
     """
 
     steps: int = 100_000
@@ -52,6 +63,11 @@ class Schedule:
     keep: int = 3
     best_metric: str = ""
     best_mode: str = "min"
+    on_collapse: str = "warn"
+
+    def __post_init__(self):
+        if self.on_collapse not in ON_COLLAPSE:
+            raise ValueError(f"on_collapse is one of {ON_COLLAPSE}. Received: {self.on_collapse!r}")
 
 
 def describe(model: AdversarialModel, data: IdentityData, schedule: Schedule) -> dict[str, Any]:
@@ -91,17 +107,19 @@ def train(
         notes: text files to leave in the run directory, by name.
 
     Returns:
-        The path of the last grid.
+        The path of the last grid of identities.
 
     Raises:
         RunError: the directory belongs to another run.
         CheckpointError: the disk is full, or no checkpoint can be read.
         BadLoss: a loss became NaN or infinite; the message names the step and the last good
             checkpoint.
+        Collapsed: the model collapsed and the schedule says to stop then, or there have been too
+            many rollbacks, or there is no checkpoint from before; the message says what was seen.
         Interrupted: Ctrl-C or SIGTERM; the state was saved.
     """
     # Before anything is written: data that give no tuples are refused here.
-    tuples = _tuples(model, data, schedule, 0)
+    _tuples(model, data, schedule, 0)
     run = RunDirectory(run_dir)
     run.open(describe(model, data, schedule))
     try:
@@ -111,16 +129,15 @@ def train(
         checkpoints.load_newest(model)
         start = model.completed_steps
         print(_intent(run, start, schedule))
-        run.forget_after(start)
-        if start:
-            tuples = _tuples(model, data, schedule, start)
-        else:
+        if not start:
             _show_reals(run, data)
-        grid = IdentityGrid(run.path, schedule.grid_every)
-        grid.set_model(model)
-        if start < schedule.steps:
-            _fit(model, tuples, run, checkpoints, grid, schedule)
-        return grid.write(model.completed_steps)
+        grids = _grids(model, data, run, schedule)
+        while model.completed_steps < schedule.steps:
+            try:
+                _fit(model, data, run, checkpoints, grids, schedule)
+            except Collapsed as collapse:
+                _go_back(model, checkpoints, collapse, schedule)
+        return [grid.write(model.completed_steps) for grid in grids][0]
     finally:
         run.close()
 
@@ -131,7 +148,7 @@ def _tuples(model, data: IdentityData, schedule: Schedule, start: int) -> tf.dat
             "This model learns a given number of identities by heart: make it for as many as the data "
             f"have. Received: a model of {model.training_identities:,} and data of {len(data):,} identities"
         )
-    return data.tuples(model.k, schedule.batch_size, model.seed, start, model.labelled)
+    return data.tuples(model.k, schedule.batch_size, model.random_seed, start, model.labelled)
 
 
 def _intent(run: RunDirectory, start: int, schedule: Schedule) -> str:
@@ -142,7 +159,24 @@ def _intent(run: RunDirectory, start: int, schedule: Schedule) -> str:
     return f"{verb}, up to step {schedule.steps:,}{every}."
 
 
-def _fit(model, tuples, run, checkpoints, grid, schedule: Schedule) -> None:
+def _grids(model, data: IdentityData, run: RunDirectory, schedule: Schedule) -> list[Grid]:
+    grids: list[Grid] = [IdentityGrid(run.path, schedule.grid_every)]
+    if hasattr(model, "reconstruct"):
+        grids.append(ReconstructionGrid(run.path, data, schedule.grid_every))
+    for grid in grids:
+        grid.set_model(model)
+    return grids
+
+
+def _fit(model, data, run, checkpoints, grids, schedule: Schedule) -> None:
+    """Trains from where the model stands, which is that of a checkpoint or of the start."""
+    start = model.completed_steps
+    run.forget_after(start)
+    tuples = _tuples(model, data, schedule, start)
+    action = "warn" if schedule.on_collapse == "warn" else "stop"
+    watch = CollapseWatch(
+        data, schedule.log_every, action, checkpoints=checkpoints, history=run.lines()
+    )
     log = RunLog(run, schedule.log_every, schedule.steps, schedule.batch_size)
     saving = Checkpointing(checkpoints, schedule.checkpoint_every, schedule.best_metric)
     stop = StopOnSignal()
@@ -151,12 +185,12 @@ def _fit(model, tuples, run, checkpoints, grid, schedule: Schedule) -> None:
         # One epoch is the whole run: an epoch's end would reset the running means of the log.
         model.fit(
             tuples,
-            steps_per_epoch=schedule.steps - model.completed_steps,
+            steps_per_epoch=schedule.steps - start,
             epochs=1,
             verbose=0,
             shuffle=False,
             # A checkpoint comes last: once it is there, so is all else up to its step.
-            callbacks=[StopOnBadLoss(checkpoints), log, grid, saving, stop],
+            callbacks=[StopOnBadLoss(checkpoints), watch, log, *grids, saving, stop],
         )
     except Interrupted:
         checkpoints.save(model)
@@ -164,6 +198,31 @@ def _fit(model, tuples, run, checkpoints, grid, schedule: Schedule) -> None:
     finally:
         stop.restore()
     checkpoints.save(model)
+
+
+def _go_back(model, checkpoints: Checkpoints, collapse: Collapsed, schedule: Schedule) -> None:
+    """Leaves nothing that is later than the last good checkpoint, and loads that where the run may
+    go on from it with other random numbers; raises `collapse` where it may not.
+
+    Killed at any moment of this, the run comes by here again, or has gone back already.
+    """
+    attempts = model.rollbacks
+    if collapse.checkpoint is not None:
+        checkpoints.forget_after(collapse.checkpoint)
+    if schedule.on_collapse != "rollback" or collapse.checkpoint is None:
+        raise collapse
+    if attempts == MAX_ROLLBACKS:
+        raise Collapsed(
+            f"{collapse} It was rolled back {attempts} times already.", collapse.checkpoint
+        )
+    checkpoints.load(model, collapse.checkpoint)
+    model.attempt.assign(attempts + 1)
+    checkpoints.save(model)
+    print(
+        f"{collapse} Going back there to go on with other random numbers, attempt {attempts + 1} of {MAX_ROLLBACKS}.",
+        file=sys.stderr,
+        flush=True,
+    )
 
 
 def _show_reals(run: RunDirectory, data: IdentityData) -> None:

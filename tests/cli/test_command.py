@@ -53,7 +53,7 @@ def guarded(error):
 def test_what_a_user_can_mend_is_one_message(error, capsys, monkeypatch):
     monkeypatch.delenv("SDGAN_TRACEBACK", raising=False)
     assert guarded(error) == 1
-    assert capsys.readouterr().err == f"{type(error).__name__}: {error}\n"
+    assert capsys.readouterr().err == f"bin/train: {error}\n"
 
 
 def test_a_traceback_is_there_when_asked_for(monkeypatch):

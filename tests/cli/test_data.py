@@ -77,8 +77,13 @@ def test_wrong_command_lines(words, capsys):
 def test_help_names_every_flag(capsys):
     assert run("--help") == 0
     text = capsys.readouterr().out
-    for flag in ("--k", "--json", "--out", "--image_size", "--fit", "--on_bad_data"):
-        assert flag in text
+    own, shared = text.split("\nFlags that say which pictures to use")
+    for part, names in (
+        (own, ("k", "json", "out")),
+        (shared, ("image_size", "fit", "on_bad_data")),
+    ):
+        for name in names:
+            assert f"\n  --{name}: " in part
 
 
 def test_a_missing_folder_is_one_line(tmp_path, capsys):

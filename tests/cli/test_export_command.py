@@ -35,7 +35,7 @@ def test_version_and_checkpoint_may_be_chosen_and_nothing_is_overwritten(tmp_pat
     assert commands.run_export(**asked) == 0
     assert f"Exported step 60 to {tmp_path / '7'}" in capsys.readouterr().out
     assert commands.run_export(**asked) == 1
-    assert "FileExistsError: " in capsys.readouterr().err
+    assert "bin/export: " in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == ["7"]
 
 
@@ -49,7 +49,7 @@ def test_without_the_extra_it_says_what_is_left_out(tmp_path, capsys, monkeypatc
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"run_dir": "nowhere"}, "RunError: nowhere is not a run directory"),
+        ({"run_dir": "nowhere"}, "bin/export: nowhere is not a run directory"),
         ({"checkpoint": "best"}, "best: None. Received: 'best'"),
         ({"checkpoint": "5"}, "has checkpoints of the steps [60]"),
     ],

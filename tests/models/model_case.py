@@ -21,6 +21,7 @@ import tensorflow as tf
 from tensorflow import keras
 
 from sdgan_tf import keras_compat
+from sdgan_tf.randomness import stateless_seed
 
 NETWORKS = ("generator", "discriminator", "averaged")
 TRAINED = (*NETWORKS, "step", "d_optimizer", "g_optimizer")
@@ -129,6 +130,12 @@ class ModelCase:
         found, expected = arrays(graph, *NETWORKS), arrays(single, *NETWORKS)
         assert_equal(found, expected, rtol=1e-3, atol=1e-5)
 
+    def test_steps_that_do_not_divide_into_executions_are_refused(self):
+        model = self.make(compile_options={"steps_per_execution": 2})
+        with pytest.raises(ValueError, match="steps_per_epoch=3, steps_per_execution=2"):
+            self.fit(model, steps=3)
+        assert model.completed_steps == 0
+
     def test_a_step_moves_what_is_trained(self, trained):
         assert int(trained.step) == trained.completed_steps == 2
         assert type(trained.completed_steps) is int
@@ -179,6 +186,11 @@ class ModelCase:
         np.testing.assert_array_equal(same._draw(2, "codes"), codes)
         other.step.assign(2)
         assert not np.array_equal(other._draw(2, "codes"), codes)
+        # As does the attempt, the first of which is of the seed itself.
+        same.attempt.assign(1)
+        assert not np.array_equal(same._draw(2, "codes"), codes)
+        first = stateless_seed(trained.seed, "codes", 2, 0)
+        np.testing.assert_array_equal(trained._random("codes"), first)
 
     def test_losses_weights_and_pictures_stay_float32_under_half_precision(self):
         for precision in ("mixed_bfloat16", "mixed_float16"):

@@ -40,7 +40,7 @@ class Recorder(EverySteps):
 
 def drive(callback, start, stop, stride=1, logs=None):
     """Call a callback as training does from step `start` to `stop`."""
-    callback.set_model(SimpleNamespace(completed_steps=start, metrics=[]))
+    callback.set_model(SimpleNamespace(completed_steps=start, rollbacks=0, metrics=[]))
     callback.on_train_begin()
     callback.on_epoch_begin(0)
     for step in range(start + stride, stop + 1, stride):
@@ -133,7 +133,7 @@ def test_speed_and_time_left_are_those_of_the_interval(tmp_path, capsys, monkeyp
     clock = SimpleNamespace(now=100.0)
     monkeypatch.setattr("sdgan_tf.training.callbacks.time.monotonic", lambda: clock.now)
     log = logging(tmp_path, every=2, until=42, batch_size=8)
-    log.set_model(SimpleNamespace(completed_steps=0, metrics=[]))
+    log.set_model(SimpleNamespace(completed_steps=0, rollbacks=0, metrics=[]))
     log.on_train_begin()
     for step, seconds in ((1, 30.0), (2, 30.0), (3, 2.0), (4, 2.0)):
         clock.now += seconds

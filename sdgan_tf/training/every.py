@@ -1,0 +1,41 @@
+"""What the callbacks of this package share: they count by the model's own step, so that they stay
+right with `steps_per_execution` and on resume.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+from tensorflow import keras
+
+
+class EverySteps(keras.callbacks.Callback):
+    """Calls `run(step, logs)` whenever the model's step passes a multiple of `every`; 0 for never."""
+
+    def __init__(self, every: int):
+        super().__init__()
+        if every < 0:
+            raise ValueError(f"An interval is 0 (never) or more steps. Received: every={every}")
+        self.every = every
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        self._last = self.model.completed_steps
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        step = self.model.completed_steps
+        if self.every and step // self.every > self._last // self.every:
+            self.run(step, logs or {})
+        self._last = step
+
+    def run(self, step: int, logs: dict[str, Any]) -> None:
+        raise NotImplementedError
+
+
+def summary_writer(directory: Path, attempt: int) -> tf.summary.SummaryWriter:
+    """Writes to the TensorBoard folder of a run directory: curves of their own for each attempt,
+    since steps come again after a rollback.
+    """
+    folder = directory / "tensorboard"
+    return tf.summary.create_file_writer(str(folder / f"attempt-{attempt}" if attempt else folder))

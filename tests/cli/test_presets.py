@@ -1,0 +1,45 @@
+"""Every file of flags/ trains, resumes and exports, in the smallest form of its model."""
+
+from __future__ import annotations
+
+import functools
+
+import commands
+import pytest
+import tensorflow as tf
+
+from sdgan_tf.models import AdversarialModel
+from sdgan_tf.training import load_run
+
+SMALL = (
+    "--image_size=16",
+    "--dim=2",
+    "--batch_size=2",
+    "--drawn_identities=8",
+    "--drawn_observations=4",
+    "--precision=float32",
+    "--log_every=1",
+)
+
+
+@pytest.mark.parametrize(
+    "path", sorted((commands.ROOT / "flags").glob("*.cfg")), ids=lambda path: path.stem
+)
+def test_a_preset_trains_resumes_and_exports(path, tmp_path, capsys, monkeypatch):
+    run, out = tmp_path / "run", tmp_path / "exported"
+    asked = (f"--flagfile={path}", *SMALL, f"--run_dir={run}")
+    assert commands.run_train(*asked, "--steps=2") == 0
+    # The graph has been made once; that would take the most time here.
+    eagerly = functools.partialmethod(AdversarialModel.compile, run_eagerly=True)
+    monkeypatch.setattr(AdversarialModel, "compile", eagerly)
+    assert commands.run_train(*asked, "--steps=3") == 0
+    assert f"Continuing {run} at step 2," in capsys.readouterr().out
+
+    assert commands.run_export(run_dir=str(run), out=str(out)) == 0
+    assert f"Exported step 3 to {out / '1'}\n" in capsys.readouterr().out
+    seeds = tf.constant([1, 2, 3], tf.int64)
+    sample = tf.saved_model.load(str(out / "1")).signatures["sample"]
+    images = sample(identity_seed=seeds, observation_seed=seeds)["images"].numpy()
+    assert images.shape == (3, 16, 16, 3)
+    expected = load_run(run).generate([1, 2, 3], [1, 2, 3])[range(3), range(3)]
+    assert abs(images.astype(int) - expected).max() <= 1

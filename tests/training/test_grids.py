@@ -1,0 +1,47 @@
+"""Grids: what they show, and where."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tiny
+from PIL import Image
+
+import sdgan_tf as sd
+from sdgan_tf import training
+from sdgan_tf.generation import tile
+from sdgan_tf.pixels import to_uint8
+
+
+@pytest.fixture(scope="module")
+def model():
+    """Return the smallest SD-BEGAN."""
+    made = sd.SDBEGAN(image_size=16, dim=2, d_i=2, d_o=2)
+    made.compile()
+    return made
+
+
+def test_reals_and_fakes_stand_above_their_reconstructions(model, tmp_path):
+    people = tiny.people(size=16)
+    grid = sd.callbacks.ReconstructionGrid(tmp_path, people, tuples=3, seed=5)
+    grid.set_model(model)
+    path = grid.write(7)
+    assert path == tmp_path / "samples" / "reconstructions-00000007.png"
+    real = next(iter(people.tuples(k=2, batch_size=3, seed=5))).numpy()
+    fake = model.generate(3, 2, seed=5)
+    rows = [real, to_uint8(model.reconstruct(real)), fake, to_uint8(model.reconstruct(fake))]
+    expected = tile(np.stack([np.concatenate(list(row)) for row in rows]))
+    np.testing.assert_array_equal(np.asarray(Image.open(path)), expected)
+    assert expected.shape == (4 * 18 - 2, 6 * 18 - 2, 3)
+    assert list((tmp_path / "tensorboard").glob("events*"))
+
+
+def test_a_run_of_an_autoencoder_shows_reconstructions_beside_identities(model, tmp_path):
+    schedule = training.Schedule(3, batch_size=2, log_every=0, grid_every=2)
+    picture = training.train(model, tiny.people(size=16), tmp_path, schedule)
+    assert picture == tmp_path / "samples" / "step-00000003.png"
+    assert sorted(path.name for path in picture.parent.iterdir()) == [
+        "reals.png",
+        *(f"reconstructions-{step:08d}.png" for step in (2, 3)),
+        *(f"step-{step:08d}.png" for step in (2, 3)),
+    ]
