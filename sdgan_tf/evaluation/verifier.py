@@ -91,6 +91,8 @@ class Verifier:
                 f"The verifier {self.name!r} takes pictures of {self.channels} channel(s). "
                 f"Received: {images.shape[-1]} channels"
             )
+        # Here already: a graph that has met grey and coloured pictures knows neither's channels.
+        images = np.repeat(images, self.channels // images.shape[-1], axis=-1)
         parts = [
             self._graph(tf.constant(images[start : start + batch_size])).numpy()
             for start in range(0, len(images), batch_size)
