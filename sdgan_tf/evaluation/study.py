@@ -16,8 +16,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from sdgan_tf.data import IdentityData
-from sdgan_tf.evaluation.pairs import Generator, Pairs, generated_pairs, real_pairs
+from sdgan_tf.data import IdentityData, Splits
+from sdgan_tf.evaluation.evaluate import check_source
+from sdgan_tf.evaluation.pairs import (
+    Generator,
+    Pairs,
+    check_identities,
+    generated_pairs,
+    real_pairs,
+)
 from sdgan_tf.files import atomic_folder
 
 QUESTION = "Do both pictures show the same person?"
@@ -54,8 +61,8 @@ class Study(NamedTuple):
 
 
 def make(
-    real: IdentityData,
     source: Generator | IdentityData,
+    splits: Splits,
     pairs: int = 100,
     seed: int = 0,
     question: str = QUESTION,
@@ -65,14 +72,15 @@ def make(
     No pair occurs twice, and no picture as far as there are enough of them.
 
     Args:
-        real: real identities that the generator has not seen.
         source: a generator, or generated tuples in a folder.
+        splits: real identities, of which those of `test` are shown: the generator has not seen them.
         pairs: how many, a quarter of each kind.
         seed: of pairs, sides and order. Who knows it and the data can work the key out.
         question: what annotators are asked; "yes" means one identity.
 
     Raises:
-        ValueError: pairs that have no quarter, too few pictures for them, no question.
+        ValueError: pairs that have no quarter, too few pictures for them, pictures of two forms,
+            no question.
     """
     if pairs < 4 or pairs % 4:
         raise ValueError(
@@ -80,8 +88,11 @@ def make(
         )
     if not question.strip():
         raise ValueError(f"Annotators need a question. Received: {question!r}")
+    check_source(source, splits)
+    check_identities(splits.test, "test")
     draw = _folder_pairs if isinstance(source, IdentityData) else generated_pairs
-    drawn = {"real": _folder_pairs(real, pairs, seed), "generated": draw(source, pairs, seed)}
+    real = _folder_pairs(splits.test, pairs, seed)
+    drawn = {"real": real, "generated": draw(source, pairs, seed)}
     rows = [row for name, found in drawn.items() for row in _rows(name, found, pairs // 4)]
 
     rng = np.random.default_rng([seed, 6])

@@ -24,6 +24,11 @@ def shades(identities, observations, first):
     return IdentityImages(names, [observations] * identities, images)
 
 
+def make(source, real, **options):
+    """Draw a study whose real people are all unseen."""
+    return study.make(source, real.split(0, 1), **options)
+
+
 def shown(made):
     """Return what the page holds."""
     return json.loads(re.search(r'id="study">(.*?)</script>', made.page).group(1))
@@ -37,7 +42,7 @@ def value(uri):
 
 def test_four_kinds_of_pairs_are_equally_many_and_the_key_is_true():
     real, generated = shades(12, 4, first=0), shades(12, 4, first=100)
-    made = study.make(real, generated, pairs=24, seed=5)
+    made = make(generated, real, pairs=24, seed=5)
     truth = made.key["pairs"]
     kinds = [(pair["source"], pair["same"]) for pair in truth]
     for kind in [(source, same) for source in ("real", "generated") for same in (True, False)]:
@@ -55,7 +60,7 @@ def test_four_kinds_of_pairs_are_equally_many_and_the_key_is_true():
 
 
 def test_the_order_says_nothing_and_sides_are_drawn():
-    made = study.make(shades(30, 4, 0), shades(30, 4, 120), pairs=60)
+    made = make(shades(30, 4, 120), shades(30, 4, 0), pairs=60)
     kinds = [(pair["source"], pair["same"]) for pair in made.key["pairs"]]
     changes = sum(one != two for one, two in zip(kinds, kinds[1:]))
     assert changes > 30
@@ -65,7 +70,7 @@ def test_the_order_says_nothing_and_sides_are_drawn():
 
 def test_a_generator_shows_each_picture_once():
     model, real = tiny.model(), tiny.people(identities=8)
-    made = study.make(real, model, pairs=16, seed=1)
+    made = make(model, real, pairs=16, seed=1)
     generated = {row["pair"] for row in made.key["pairs"] if row["source"] == "generated"}
     pictures = [
         pair[side]
@@ -78,7 +83,7 @@ def test_a_generator_shows_each_picture_once():
 
 
 def test_the_page_holds_no_truth_and_fetches_nothing():
-    made = study.make(tiny.people(8), tiny.people(8, seed=1), pairs=16)
+    made = make(tiny.people(8, seed=1), tiny.people(8), pairs=16)
     content = shown(made)
     assert set(content) == {"id", "question", "pairs"}
     assert all(set(pair) == {"id", "left", "right"} for pair in content["pairs"])
@@ -91,25 +96,25 @@ def test_the_page_holds_no_truth_and_fetches_nothing():
 
 def test_a_question_cannot_break_the_page():
     question = '</script><b>"Same" & <!-- thing?'
-    made = study.make(tiny.people(8), tiny.people(8, seed=1), pairs=4, question=question)
+    made = make(tiny.people(8, seed=1), tiny.people(8), pairs=4, question=question)
     assert shown(made)["question"] == question
     assert made.page.count("</script>") == 2
 
 
 def test_a_study_is_named_after_what_it_shows():
-    people = tiny.people(8), tiny.people(8, seed=1)
-    first, again = (study.make(*people, pairs=8, seed=3) for _ in range(2))
+    people = tiny.people(8, seed=1), tiny.people(8)
+    first, again = (make(*people, pairs=8, seed=3) for _ in range(2))
     assert first == again
     others = (
-        study.make(*people, pairs=8, seed=4),
-        study.make(*people, pairs=8, seed=3, question="Same thing?"),
-        study.make(*reversed(people), pairs=8, seed=3),
+        make(*people, pairs=8, seed=4),
+        make(*people, pairs=8, seed=3, question="Same thing?"),
+        make(*reversed(people), pairs=8, seed=3),
     )
     assert len({made.key["study"] for made in (first, *others)}) == 4
 
 
 def test_it_is_saved_once_and_its_key_is_read_back(tmp_path):
-    made = study.make(tiny.people(8), tiny.people(8, seed=1), pairs=8)
+    made = make(tiny.people(8, seed=1), tiny.people(8), pairs=8)
     folder = made.save(tmp_path / "study")
     assert (folder / "page.html").read_text(encoding="utf-8") == made.page
     key = read_key(folder / "key.json")
@@ -131,11 +136,18 @@ def test_it_is_saved_once_and_its_key_is_read_back(tmp_path):
 )
 def test_what_makes_no_study_is_refused(options, message):
     with pytest.raises(ValueError, match=message):
-        study.make(tiny.people(4), tiny.people(40, seed=1), **options)
+        make(tiny.people(40, seed=1), tiny.people(4), **options)
+
+
+def test_pictures_of_two_sizes_would_tell_the_sources():
+    with pytest.raises(
+        ValueError, match="image_size=8, channels=3. Received: data of image_size=9"
+    ):
+        make(tiny.model(), tiny.people(8, size=9))
 
 
 def test_pictures_come_again_where_there_are_too_few_but_pairs_never():
-    made = study.make(shades(2, 3, 0), shades(8, 4, 100), pairs=12)
+    made = make(shades(8, 4, 100), shades(2, 3, 0), pairs=12)
     greys = [
         {value(pair["left"]), value(pair["right"])}
         for pair, row in zip(shown(made)["pairs"], made.key["pairs"])

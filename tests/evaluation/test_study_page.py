@@ -20,7 +20,8 @@ pytestmark = pytest.mark.skipif(not CHROMIUM, reason="needs Chromium on the PATH
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """Return a folder with a study of eight pairs."""
-    made = study.make(tiny.people(8), tiny.people(8, seed=1), pairs=8, question="Same <thing>?")
+    splits = tiny.people(8).split(0, 1)
+    made = study.make(tiny.people(8, seed=1), splits, pairs=8, question="Same <thing>?")
     return made.save(tmp_path_factory.mktemp("studies") / "study")
 
 
