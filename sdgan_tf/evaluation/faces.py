@@ -33,6 +33,10 @@ def face_verifier() -> Verifier:
     come, since the network was trained by their Euclidean distance: dlib takes two photographs for
     one person's if their squared distance is below .36.
 
+    On the 102 people of the Face Research Lab London Set at 64 px, one neutral and one smiling
+    photograph each, all combinations: AUC .986 (95 %: .968 to .998); at .36, 95.1 % of matched
+    and 0.9 % of unmatched pairs are accepted. Without the turning the AUC is .88.
+
     dlib takes .17 s for a picture on one core, and passes no gradients. Grey pictures will do.
 
     Raises:

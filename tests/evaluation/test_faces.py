@@ -54,8 +54,6 @@ def test_it_tells_real_people_apart(tmp_path):
     matched = np.diag(squared)
     unmatched = squared[~np.eye(PEOPLE, dtype=bool)]
     assert verification.auc(matched, unmatched) > 0.95
-    # dlib's own threshold, .6 of the distance, errs towards acceptance on such small pictures.
-    assert verification.accept_rate(matched, 0.36) > 0.95
 
 
 @pytest.mark.parametrize("missing", ["dlib", "face_recognition_models"])
