@@ -40,7 +40,8 @@ def define(values: flags.FlagValues = flags.FLAGS) -> None:
     flags.DEFINE_string(
         "verifier",
         None,
-        "The judge: what train-verifier wrote, or a network of yours, as a SavedModel or .keras file.",
+        "The judge: what train-verifier wrote, or a network of yours, as a SavedModel or .keras file, or "
+        "dlib-faces, the one of the extra `faces`.",
         **at,
     )
     flags.DEFINE_integer("pairs", evaluation.PAIRS, "Pairs of each source, half matched.", 2, **at)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from sdgan_tf.data import from_directory
-from sdgan_tf.evaluation import faces, verification
+from sdgan_tf.evaluation import faces, load_verifier, verification
 
 ARCHIVE = Path(os.environ.get("SDGAN_REAL_DATA", ""), "london.tar.gz")
 
@@ -28,7 +28,7 @@ needs_dlib = pytest.mark.skipif(
 @needs_dlib
 def test_embeddings_do_not_depend_on_the_batch_and_pictures_may_have_any_size():
     images = np.random.default_rng(0).integers(0, 256, [3, 32, 32, 3], dtype=np.uint8)
-    verifier = faces.face_verifier()
+    verifier = load_verifier("dlib-faces")
     whole = verifier.embed(images)
     assert whole.shape == (3, 128)
     assert whole.dtype == np.float32
