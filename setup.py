@@ -22,6 +22,7 @@ setuptools.setup(
     long_description_content_type="text/markdown",
     license="MIT",
     packages=setuptools.find_packages(include=["sdgan_tf", "sdgan_tf.*"]),
+    package_data={"sdgan_tf.evaluation": ["study.html"]},
     python_requires=">=3.9,<3.14",
     install_requires=[
         f"tensorflow>=2.15.1,<2.22,{BETWEEN}",
@@ -39,6 +40,8 @@ setuptools.setup(
         ],
         "fidelity": ["torch-fidelity"],
         "serving": [SERVING],
+        "faces": ["dlib-bin>=19.24", "face_recognition_models==0.3.0"],
+        "browser": ["playwright"],
         "dev": ["pytest", "pytest-xdist", "ruff", SERVING],
     },
     classifiers=[

@@ -40,7 +40,8 @@ def define(values: flags.FlagValues = flags.FLAGS) -> None:
     flags.DEFINE_string(
         "verifier",
         None,
-        "The judge: what train-verifier wrote, or a network of yours, as a SavedModel or .keras file.",
+        "The judge: what train-verifier wrote, or a network of yours, as a SavedModel or .keras file, or "
+        "dlib-faces, the one of the extra `faces`.",
         **at,
     )
     flags.DEFINE_integer("pairs", evaluation.PAIRS, "Pairs of each source, half matched.", 2, **at)
@@ -75,7 +76,7 @@ def main(arguments: Sequence[str]) -> int:
         raise ValueError("Name the judge by --verifier; bin/evaluate train-verifier makes one.")
     verifier = evaluation.load_verifier(FLAGS.verifier)
     spaces = [load_space(path) for path in FLAGS.features]
-    splits = _splits(source)
+    splits = source_flags.splits(source, FLAGS)
     evaluation.check(splits, verifier, FLAGS.pairs)
     if verifier.facts.get("data") not in (None, splits.train.fingerprint):
         print(
@@ -113,17 +114,6 @@ def _out() -> Path:
     return out
 
 
-def _splits(source) -> Splits:
-    """The data that the flags, the run or the model ask for."""
-    if FLAGS.run_dir:
-        data_flags.adopt(FLAGS.run_dir, FLAGS)
-    elif source is not None:
-        for name in ("image_size", "channels"):
-            if not FLAGS[name].present:
-                FLAGS[name].parse(str(getattr(source, name)))
-    return data_flags.split(data_flags.load(FLAGS), FLAGS)
-
-
 def _name(source, splits: Splits) -> str:
     """What the source is called in the report."""
     if source is None:
@@ -142,7 +132,7 @@ def _train_verifier() -> int:
             "Name a new folder for the verifier by --out. "
             f"Received: --out={FLAGS.out or ''}{', which exists' if FLAGS.out else ''}"
         )
-    splits = _splits(None)
+    splits = source_flags.splits(None, FLAGS)
     for part in splits._fields:
         evaluation.check_identities(getattr(splits, part), part)
         print(f"{part.capitalize()}: {getattr(splits, part).summary()}")

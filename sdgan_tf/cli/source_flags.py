@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from absl import flags
 
 from sdgan_tf import serving, training
+from sdgan_tf.cli import data_flags
+from sdgan_tf.data import Splits
 from sdgan_tf.models import AdversarialModel, Renderer
 
 
@@ -45,3 +49,21 @@ def load_run(values: flags.FlagValues = flags.FLAGS) -> AdversarialModel:
         raise ValueError("Name the run by --run_dir.")
     wanted = int(values.checkpoint) if values.checkpoint.isdigit() else values.checkpoint
     return training.load_run(values.run_dir, wanted)
+
+
+def splits(source: Any = None, values: flags.FlagValues = flags.FLAGS) -> Splits:
+    """The real identities that a source is held against.
+
+    Data flags that the user did not give are those of the run, or fit the source's pictures.
+
+    Args:
+        source: anything with `image_size` and `channels`; None where there is none yet.
+        values: the parsed flags, those of the data among them.
+    """
+    if values.run_dir:
+        data_flags.adopt(values.run_dir, values)
+    elif source is not None:
+        for name in ("image_size", "channels"):
+            if not values[name].present:
+                values[name].parse(str(getattr(source, name)))
+    return data_flags.split(data_flags.load(values), values)

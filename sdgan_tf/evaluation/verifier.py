@@ -19,6 +19,8 @@ from sdgan_tf.pixels import to_float
 SCALES = ("symmetric", "unit", "bytes", "standardised")
 METRICS = ("cosine", "euclidean")
 
+# In place of a path: the judge that needs no training.
+FACES = "dlib-faces"
 # The files of a folder that `save` writes.
 CONFIG = "verifier.json"
 WEIGHTS = "weights.npz"
@@ -91,6 +93,8 @@ class Verifier:
                 f"The verifier {self.name!r} takes pictures of {self.channels} channel(s). "
                 f"Received: {images.shape[-1]} channels"
             )
+        # Here already: a graph that has met grey and coloured pictures knows neither's channels.
+        images = np.repeat(images, self.channels // images.shape[-1], axis=-1)
         parts = [
             self._graph(tf.constant(images[start : start + batch_size])).numpy()
             for start in range(0, len(images), batch_size)
@@ -156,7 +160,8 @@ def load_verifier(
 
     Args:
         path: a folder that `Verifier.save` wrote; or a SavedModel's folder or a `.keras` file,
-            whose first input is a batch of pictures and whose first output their embeddings.
+            whose first input is a batch of pictures and whose first output their embeddings; or
+            "dlib-faces" for `sdgan_tf.evaluation.faces.face_verifier`.
         image_size: for the user's models: the edge of the pictures that it takes; None to read it
             from the model.
         channels: likewise.
@@ -165,7 +170,12 @@ def load_verifier(
 
     Raises:
         VerifierError: there is no such verifier, or it cannot be read.
+        ImportError: the extra `faces` is missing.
     """
+    if path == FACES:
+        from sdgan_tf.evaluation.faces import face_verifier
+
+        return face_verifier()
     path = Path(path)
     try:
         if (path / CONFIG).is_file():
@@ -177,7 +187,7 @@ def load_verifier(
         else:
             raise VerifierError(
                 "A verifier is a folder that `bin/evaluate train-verifier` wrote, a SavedModel's folder, "
-                f"or a .keras file. Received: {path}"
+                f"a .keras file, or {FACES}. Received: {path}"
             )
     except VerifierError:
         raise

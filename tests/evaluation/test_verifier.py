@@ -69,6 +69,13 @@ def test_other_sizes_are_resized_and_grey_is_repeated():
     np.testing.assert_allclose(verifier.embed(flat)[0], [77, 77, 77], atol=1e-3)
 
 
+def test_one_verifier_takes_pictures_of_all_kinds():
+    verifier = Verifier(middle, "middle", 8, metric="euclidean", scale="bytes")
+    for size, channels in ((8, 3), (12, 3), (9, 1), (8, 3)):
+        flat = np.full([2, size, size, channels], 77, np.uint8)
+        np.testing.assert_allclose(verifier.embed(flat), np.full([2, 3], 77), atol=1e-3)
+
+
 def test_gradients_pass():
     verifier = own()
     images = tf.constant(pictures() / 127.5 - 1.0, tf.float32)

@@ -1,0 +1,120 @@
+"""Asks people whether pictures show one identity, as the paper does.
+
+  bin/study make --run_dir=RUN --out=STUDY                 draws the pairs
+  bin/study score --key=STUDY/key.json anna.csv ben.csv    scores what people answered
+
+`make` writes STUDY/page.html, a page with all its pictures for a browser without a network, to be sent to
+annotators, who save their answers as a file and send it back; and STUDY/key.json, which says what is what
+and stays with you. A quarter of the pairs is of each kind: real and generated, of one identity and of two.
+Real pictures are those of the test identities of the run's own data, unless data flags say otherwise.
+
+`score` writes scores.md and scores.json beside the key, and may be run again as answers arrive.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from absl import flags
+
+from sdgan_tf.cli import command, data_flags, source_flags
+from sdgan_tf.data import IdentityData, from_directory
+from sdgan_tf.evaluation import study, study_score
+from sdgan_tf.evaluation.study_answers import read_answers, read_key
+from sdgan_tf.files import atomic_file
+from sdgan_tf.models import Renderer
+from sdgan_tf.training.run_directory import write_json
+
+FLAGS = flags.FLAGS
+
+
+def define(values: flags.FlagValues = flags.FLAGS) -> None:
+    """Defines the flags of this command."""
+    source_flags.define(values)
+    data_flags.define(values)
+    at = {"flag_values": values}
+    flags.DEFINE_string("out", None, "make: the folder to write, which must not exist.", **at)
+    flags.DEFINE_integer("pairs", 100, "make: how many pairs, a multiple of four.", 4, **at)
+    flags.DEFINE_integer(
+        "seed",
+        0,
+        "make: of pairs and order. Keep it to yourself: with the data it gives the key.",
+        0,
+        **at,
+    )
+    flags.DEFINE_string("question", study.QUESTION, "make: what annotators are asked.", **at)
+    flags.DEFINE_string(
+        "images",
+        None,
+        "make: generated pictures by identity in a folder, instead of a model.",
+        **at,
+    )
+    flags.DEFINE_string("key", None, "score: the study's key.json.", **at)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs the command; returns its exit status."""
+    word, *files = arguments or [""]
+    if word == "make":
+        return _make(files)
+    if word == "score":
+        return _score(files)
+    raise ValueError(
+        "Say `bin/study make` or `bin/study score FILES`, see bin/study --help. "
+        f"Received: {' '.join(arguments) or 'neither'}"
+    )
+
+
+def _make(files: Sequence[str]) -> int:
+    if files:
+        raise ValueError(f"Flags have the form --name=value. Received: {' '.join(files)}")
+    if not FLAGS.out:
+        raise ValueError("Name the study's folder by --out, such as --out=studies/faces.")
+    if Path(FLAGS.out).exists():
+        raise FileExistsError(f"{FLAGS.out} exists already, and nothing is overwritten.")
+    source = _source()
+    splits = source_flags.splits(source, FLAGS)
+    made = study.make(source, splits, FLAGS.pairs, FLAGS.seed, FLAGS.question)
+    folder = made.save(FLAGS.out)
+    print(f"For the annotators: {folder / study.PAGE}")
+    print(f"For you alone: {folder / study.KEY}")
+    print(f"Then: bin/study score --key={folder / study.KEY} ANSWERS.csv ...")
+    return 0
+
+
+def _source() -> Renderer | IdentityData:
+    if not FLAGS.images:
+        return source_flags.load(FLAGS)
+    if FLAGS.run_dir or FLAGS.saved_model:
+        raise ValueError(
+            "Generated pictures come from --images or from a model, not from both. Received: "
+            f"--images={FLAGS.images}, --run_dir={FLAGS.run_dir}, --saved_model={FLAGS.saved_model}"
+        )
+    return from_directory(FLAGS.images, **data_flags.decoding(FLAGS))
+
+
+def _score(files: Sequence[str]) -> int:
+    if not FLAGS.key:
+        raise ValueError("Name the key by --key, such as --key=studies/faces/key.json.")
+    key = read_key(FLAGS.key)
+    found = study_score.results(key, read_answers(files, key))
+    text = study_score.to_markdown(found)
+    folder = Path(FLAGS.key).parent
+    with atomic_file(folder / "scores.md") as file:
+        file.write(text.encode())
+    write_json(folder / "scores.json", found)
+    print(text)
+    print(f"Written: {folder / 'scores.md'}, {folder / 'scores.json'}")
+    return 0
+
+
+def run() -> None:
+    """Entry point of `bin/study`."""
+    define()
+    command.run(main, __doc__, [sys.modules[__name__], source_flags, data_flags])
+
+
+if __name__ == "__main__":
+    run()
