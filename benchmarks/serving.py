@@ -95,6 +95,7 @@ def load(run: Callable, requests: list[dict], expected: list, threads: int) -> d
 
 
 def main(_) -> None:
+    tf.get_logger().setLevel("ERROR")
     model = sd.SDGAN(image_size=FLAGS.image_size, dim=FLAGS.dim)
     rng = np.random.default_rng(0)
     count = max(ROWS)
