@@ -39,6 +39,7 @@ setuptools.setup(
         ],
         "fidelity": ["torch-fidelity"],
         "serving": [SERVING],
+        "video": ["imageio-ffmpeg"],
         "dev": ["pytest", "pytest-xdist", "ruff", SERVING],
     },
     classifiers=[
