@@ -45,15 +45,17 @@ def test_codes_of_a_linear_painter_are_recovered(distribution):
 
 
 def test_a_trained_generator_gives_its_codes_back():
-    model = tiny.model(ema=0.9, codes="normal")
+    model = tiny.model(ema=0.9, codes="normal", dim=4)
     rng = np.random.default_rng(0)
     for variable in model.averaged.trainable_variables:
-        variable.assign(rng.normal(0, 0.5, variable.shape).astype(np.float32))
+        if len(variable.shape) > 1:  # batch norm stays as it is
+            variable.assign(rng.normal(0, 0.3, variable.shape).astype(np.float32))
     identity, observation, photos = hidden(model, 2)
-    assert photos.std() > 20
+    assert np.abs(photos[0].astype(float) - photos[1]).mean() > 20
     found = invert(model, photos, Search(steps=100, rate=0.1, restarts=4, random_codes=64))
-    assert np.all(found.error < 0.3 * found.random_error)
-    assert found.error.max() < 3
+    assert found.error.max() < 1 and found.random_error.min() > 10
+    np.testing.assert_allclose(found.identity, identity, atol=0.05)
+    np.testing.assert_allclose(found.observation, observation, atol=0.05)
 
 
 def test_the_error_is_that_of_the_pictures_in_grey_levels():
@@ -105,7 +107,7 @@ def test_an_embedder_pulls_towards_its_own_idea():
     heavy = Search(steps=80, rate=0.1, restarts=2, random_codes=32, perceptual=100.0)
     found = invert(model, photos, heavy, embed=embed)
     distance = np.abs(found.images.astype(float) - target).mean()
-    assert distance < 3 < np.abs(photos.astype(float) - target).mean()
+    assert distance < 0.1 * np.abs(photos.astype(float) - target).mean()
     assert len(calls) == 2
 
 
