@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 NOTEBOOK = Path(__file__).parents[1] / "examples" / "quickstart.ipynb"
-TINY = "IMAGE_SIZE, IDENTITIES, STEPS, DIM = 8, 5, 2, 1"
+TINY = "IMAGE_SIZE, IDENTITIES, STEPS, DIM = 16, 5, 2, 1"
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def test_its_code_runs_at_a_tiny_size(cells, tmp_path, monkeypatch):
     for cell in code:
         source = TINY if cell is sizes[0] else "".join(cell["source"])
         exec(compile(source, f"{NOTEBOOK.name} {cell['id']}", "exec"), space)
-    assert space["images"].shape == (6, 8, 8, 8, 3)
-    assert space["way"].shape == (6, 6, 8, 8, 3)
+    assert space["images"].shape == (6, 8, 16, 16, 3)
+    assert space["way"].shape == (6, 6, 16, 16, 3)
     np.testing.assert_array_equal(space["again"], space["images"])
     assert (tmp_path / "saved_models" / "faces" / "1" / "saved_model.pb").exists()

@@ -41,13 +41,6 @@ def no_words(arguments: Sequence[str]) -> None:
         raise ValueError(f"Flags have the form --name=value. Received: {' '.join(arguments)}")
 
 
-def progress(done: int, total: int) -> None:
-    """One line that rewrites itself; nothing where there is no terminal."""
-    if sys.stderr.isatty():
-        end = "\n" if done == total else ""
-        print(f"\r{done:,} of {total:,} pictures", end=end, file=sys.stderr, flush=True)
-
-
 def _flag_help(module: ModuleType) -> str:
     # Without the first line, the name of the module.
     return flags.FLAGS.module_help(module.__name__).strip("\n").split("\n", 1)[1]

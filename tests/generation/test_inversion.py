@@ -107,7 +107,7 @@ def test_an_embedder_pulls_towards_its_own_idea():
     heavy = Search(steps=80, rate=0.1, restarts=2, random_codes=32, perceptual=100.0)
     found = invert(model, photos, heavy, embed=embed)
     distance = np.abs(found.images.astype(float) - target).mean()
-    assert distance < 0.1 * np.abs(photos.astype(float) - target).mean()
+    assert distance < 0.2 * np.abs(photos.astype(float) - target).mean()
     assert len(calls) == 2
 
 
