@@ -61,7 +61,7 @@ def main(arguments: Sequence[str]) -> int:
     command.no_words(arguments)
     kind = _kind()
     model = source_flags.load(FLAGS)
-    codes = _codes(model)
+    codes = _codes(model, kind)
     out = {"": _folder, ".png": _grid}.get(kind, _film)(model, *codes)
     print(f"Written: {out}")
     return 0
@@ -83,31 +83,48 @@ def _kind() -> str:
     return kind
 
 
-def _codes(model: Renderer) -> list[np.ndarray]:
-    """Identity and observation codes of the flags, walked where asked: float32 [n, width] each."""
+def _codes(model: Renderer, kind: str) -> list[np.ndarray]:
+    """Identity and observation codes of the flags, walked where asked: float32 [n, width] each.
+
+    Drawing takes its time, so their numbers are checked before.
+    """
     file = generation.load_codes(FLAGS.codes) if FLAGS.codes else {}
     walks = WALKS[FLAGS.interpolate]
-    asked = []
-    for index, part in enumerate(generation.PARTS):
-        seeds = getattr(FLAGS, f"{part}_seeds")
-        count = FLAGS.identities if part == "identity" else FLAGS.observations
-        given = [value for value in (seeds, count, file.get(part)) if value is not None]
-        if len(given) > 1:
-            raise ValueError(
-                f"The {part} codes are to be drawn by number, by seeds or taken from --codes: only one of these."
-            )
-        if seeds is not None:
-            given = [[int(seed) for seed in seeds]]
-        asked.append(given[0] if given else 2 if index in walks else 8)
-    codes = model.grid_codes(*asked, FLAGS.seed, FLAGS.truncation)
-    return [
-        walk(part, FLAGS.steps, FLAGS.path) if index in walks else part
-        for index, part in enumerate(codes)
-    ]
+    asked = [_asked(part, file, index in walks) for index, part in enumerate(generation.PARTS)]
+    counts = [len(wanted) if np.ndim(wanted) else wanted for wanted in asked]
+    for index in walks:
+        counts[index] = (counts[index] - 1) * FLAGS.steps + 1
+    _check(kind, *counts, model.image_size)
+    codes = list(model.grid_codes(*asked, FLAGS.seed, FLAGS.truncation))
+    for index in walks:
+        codes[index] = walk(codes[index], FLAGS.steps, FLAGS.path)
+    return codes
+
+
+def _check(kind: str, rows: int, columns: int, image_size: int) -> None:
+    if not kind:
+        generation.check_folder(rows, columns)
+    elif kind != ".png" and FLAGS.interpolate == "both":
+        generation.check_grid(rows, 1, image_size)  # a picture a frame
+    else:
+        generation.check_grid(rows, columns, image_size)
+
+
+def _asked(part: str, file: dict[str, np.ndarray], walked: bool) -> int | list[int] | np.ndarray:
+    """How many codes, their seeds, or the codes themselves."""
+    seeds = getattr(FLAGS, f"{part}_seeds")
+    count = FLAGS.identities if part == "identity" else FLAGS.observations
+    given = [value for value in (seeds, count, file.get(part)) if value is not None]
+    if len(given) > 1:
+        raise ValueError(
+            f"The {part} codes are drawn by number, drawn by seeds, or taken from --codes: only one of these."
+        )
+    if seeds is not None:
+        return [int(seed) for seed in seeds]
+    return given[0] if given else 2 if walked else 8
 
 
 def _grid(model: Renderer, identity: np.ndarray, observation: np.ndarray) -> Path:
-    generation.check_grid(len(identity), len(observation), model.image_size)
     codes = model.latents.grid(identity, observation)
     images = model.render(codes, FLAGS.batch_size, command.progress)
     return generation.save_png(generation.tile(images), FLAGS.out)

@@ -3,7 +3,7 @@
 from sdgan_tf.generation.codes import PARTS, load_codes, save_codes
 from sdgan_tf.generation.edits import save_inversion
 from sdgan_tf.generation.films import check_film, frame_codes, save_film
-from sdgan_tf.generation.folders import save_folder
+from sdgan_tf.generation.folders import check_folder, save_folder
 from sdgan_tf.generation.grids import check_grid, save_png, tile
 from sdgan_tf.generation.inversion import Inversion, Search, invert
 
@@ -12,6 +12,7 @@ __all__ = [
     "Inversion",
     "Search",
     "check_film",
+    "check_folder",
     "check_grid",
     "frame_codes",
     "invert",

@@ -16,6 +16,16 @@ from sdgan_tf.models import Renderer
 MAX_PICTURES = 1_000_000
 
 
+def check_folder(identities: int, observations: int) -> None:
+    """Raises a `ValueError` for more pictures than a folder should hold."""
+    count = identities * observations
+    if count > MAX_PICTURES:
+        raise ValueError(
+            f"A folder takes {MAX_PICTURES:,} pictures at most. Received: {identities:,} identities "
+            f"of {observations:,} observations, {count:,} pictures"
+        )
+
+
 def save_folder(
     model: Renderer,
     identity: np.ndarray,
@@ -44,11 +54,7 @@ def save_folder(
         FileExistsError: there is something at `path` already.
     """
     path, count = Path(path), len(identity) * len(observation)
-    if count > MAX_PICTURES:
-        raise ValueError(
-            f"A folder takes {MAX_PICTURES:,} pictures at most. Received: {len(identity):,} identities "
-            f"of {len(observation):,} observations, {count:,} pictures"
-        )
+    check_folder(len(identity), len(observation))
     with atomic_folder(path) as folder:
         save_codes(folder / "codes.npz", identity, observation)
         for start in range(0, count, batch_size):

@@ -125,6 +125,7 @@ def test_a_film_shows_the_walk_frame_by_frame(part, size, frames, run, tmp_path)
         ([RUN, "--checkpoint=7", "--out=a.png"], "checkpoints of the steps [60]"),
         ([RUN, "--codes=c.npz", "--out=a.png"], "The codes in c.npz cannot be read"),
         ([RUN, "--identities=99999", "--out=a.png"], "more than the 64,000,000 allowed"),
+        ([RUN, "--interpolate=both", "--steps=999999", "--out=a.gif"], "more than the 64,000,000"),
         ([RUN, "--identities=999999", "--out=a"], "1,000,000 pictures at most"),
         ([RUN, "--identities=2", "--identity_seeds=3", "--out=a.png"], "only one of these"),
         ([RUN, "--identity_seeds=x", "--out=a.png"], "ValueError: "),
