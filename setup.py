@@ -42,6 +42,7 @@ setuptools.setup(
         "serving": [SERVING],
         "faces": ["dlib-bin>=19.24", "face_recognition_models==0.3.0"],
         "browser": ["playwright"],
+        "video": ["imageio-ffmpeg"],
         "dev": ["pytest", "pytest-xdist", "ruff", SERVING],
     },
     classifiers=[

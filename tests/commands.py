@@ -6,15 +6,17 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from unittest import mock
 
 import pytest
+from absl import flags
 from absl.testing import flagsaver
 
-from sdgan_tf.cli import command, export, train
+from sdgan_tf.cli import command, export, source_flags, train
 
 ROOT = Path(__file__).parents[1]
+GOLDEN = ROOT / "tests" / "golden" / "sdgan"
 TINY = (
     "--image_size=16",
     "--dim=2",
@@ -37,9 +39,18 @@ def run_train(*arguments: str) -> int:
 
 def run_export(*arguments: str, **values) -> int:
     """Run bin/export in this process, which has the flags of bin/train, and return its status."""
-    flags = SimpleNamespace(**{"version": None, "checkpoint": "newest", **values})
-    with mock.patch.object(export, "FLAGS", flags):
+    asked = SimpleNamespace(**{"version": None, "checkpoint": "newest", **values})
+    with mock.patch.object(export, "FLAGS", asked):
         return command._guarded(export.main, ["export", *arguments]) or 0
+
+
+def run_on_model(module: ModuleType, *arguments: str) -> int:
+    """Run a command that uses a trained model, with flags of its own, and return its status."""
+    values = flags.FlagValues()
+    source_flags.define(values)
+    module.define(values)
+    with mock.patch.object(module, "FLAGS", values):
+        return command._guarded(module.main, values([module.__name__, *map(str, arguments)])) or 0
 
 
 def start(name: str, *arguments: str, **options) -> subprocess.Popen:

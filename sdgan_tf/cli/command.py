@@ -52,6 +52,12 @@ def help_text(
     )
 
 
+def no_words(arguments: Sequence[str]) -> None:
+    """Raises a `ValueError` for what stands on the command line and is no flag."""
+    if arguments:
+        raise ValueError(f"Flags have the form --name=value. Received: {' '.join(arguments)}")
+
+
 def _guarded(main: Callable[[Sequence[str]], int | None], argv: Sequence[str]) -> Any:
     try:
         return main(argv[1:])

@@ -83,7 +83,7 @@ def _check(folder: str, values: flags.FlagValues) -> int:
         report = Report(listing.root, values.k)
         pictures = check_pictures(listing, report, **options)
         for done, _ in enumerate(pictures, 1):
-            _progress(done, listing.pictures)
+            command.progress(done, listing.pictures)
     print(report.to_text())
     if values.json:
         with open(values.json, "w", encoding="utf-8") as file:
@@ -93,17 +93,10 @@ def _check(folder: str, values: flags.FlagValues) -> int:
 
 def _build(folder: str, values: flags.FlagValues) -> int:
     options = data_flags.decoding(values)
-    report = build_shards(folder, values.out, **options, k=values.k, progress=_progress)
+    report = build_shards(folder, values.out, **options, k=values.k, progress=command.progress)
     print(report.to_text())
     print(f"Written to {values.out}: use --data_dir={values.out}")
     return 0
-
-
-def _progress(done: int, total: int) -> None:
-    """One line that rewrites itself; nothing where there is no terminal."""
-    if sys.stderr.isatty() and (done % 100 == 0 or done == total):
-        end = "\n" if done == total else ""
-        print(f"\r{done:,} of {total:,} pictures", end=end, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

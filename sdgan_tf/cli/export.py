@@ -13,31 +13,28 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from sdgan_tf import serving, training
-from sdgan_tf.cli import command
+from sdgan_tf import serving
+from sdgan_tf.cli import command, source_flags
 
 FLAGS = flags.FLAGS
 
 
 def define() -> None:
     """Defines the flags of this command."""
-    flags.DEFINE_string("run_dir", None, "The run to export.", required=True)
+    source_flags.define_run()
     flags.DEFINE_string("out", None, "Folder that holds the versions.", required=True)
     flags.DEFINE_integer(
         "version", None, "The version; the next free one by default.", lower_bound=1
     )
-    flags.DEFINE_string("checkpoint", "newest", "newest, best or a step.")
 
 
 def main(arguments: Sequence[str]) -> int:
     """Runs the command; returns its exit status."""
-    if arguments:
-        raise ValueError(f"Flags have the form --name=value. Received: {' '.join(arguments)}")
+    command.no_words(arguments)
     path = serving.next_version(FLAGS.out)
     if FLAGS.version:
         path = path.parent / str(FLAGS.version)
-    wanted = int(FLAGS.checkpoint) if FLAGS.checkpoint.isdigit() else FLAGS.checkpoint
-    model = training.load_run(FLAGS.run_dir, wanted)
+    model = source_flags.load_run(FLAGS)
     print(f"Exported step {model.completed_steps:,} to {serving.export(model, path)}")
     if not serving.warmup.available():
         print("Without warm-up requests, which need the extra: pip install 'sdgan_tf[serving]'")
@@ -50,7 +47,7 @@ def main(arguments: Sequence[str]) -> int:
 def run() -> None:
     """Entry point of `bin/export`."""
     define()
-    command.run(main, __doc__, [sys.modules[__name__]])
+    command.run(main, __doc__, [sys.modules[__name__], source_flags])
 
 
 if __name__ == "__main__":

@@ -27,8 +27,7 @@ GROUPS = (run_flags, data_flags, model_flags)
 
 def main(arguments: Sequence[str]) -> int:
     """Runs the command; returns its exit status."""
-    if arguments:
-        raise ValueError(f"Flags have the form --name=value. Received: {' '.join(arguments)}")
+    command.no_words(arguments)
     schedule = run_flags.schedule()
     print(f"Data: {FLAGS.data_dir or 'the built-in drawn people'}")
     parts = data_flags.split(data_flags.load(k=model_flags.k()))

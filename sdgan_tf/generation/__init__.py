@@ -1,5 +1,26 @@
-"""Pictures out of trained models."""
+"""Pictures out of trained models, and codes out of pictures."""
 
-from sdgan_tf.generation.grids import save_png, tile
+from sdgan_tf.generation.codes import PARTS, load_codes, save_codes
+from sdgan_tf.generation.edits import save_inversion
+from sdgan_tf.generation.films import check_film, frame_codes, save_film
+from sdgan_tf.generation.folders import check_folder, save_folder
+from sdgan_tf.generation.grids import check_grid, save_png, tile
+from sdgan_tf.generation.inversion import Inversion, Search, invert
 
-__all__ = ["save_png", "tile"]
+__all__ = [
+    "PARTS",
+    "Inversion",
+    "Search",
+    "check_film",
+    "check_folder",
+    "check_grid",
+    "frame_codes",
+    "invert",
+    "load_codes",
+    "save_codes",
+    "save_film",
+    "save_folder",
+    "save_inversion",
+    "save_png",
+    "tile",
+]

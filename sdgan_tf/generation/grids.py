@@ -6,10 +6,26 @@ from pathlib import Path
 
 import numpy as np
 
+from sdgan_tf.data.pictures import MAX_PIXELS
 from sdgan_tf.files import atomic_file
 
+# Pixels between the pictures of a grid.
+GAP = 2
 
-def tile(grid: np.ndarray, gap: int = 2) -> np.ndarray:
+
+def check_grid(rows: int, columns: int, image_size: int) -> None:
+    """Raises a `ValueError` if a grid, laid out by `tile`, had more pixels than our own readers
+    take.
+    """
+    height, width = (count * (image_size + GAP) - GAP for count in (rows, columns))
+    if height * width > MAX_PIXELS:
+        raise ValueError(
+            f"A grid of {rows:,} x {columns:,} pictures would be {height:,} x {width:,} pixels, more than "
+            f"the {MAX_PIXELS:,} allowed. Ask for fewer, or for a folder of single pictures."
+        )
+
+
+def tile(grid: np.ndarray, gap: int = GAP) -> np.ndarray:
     """Lays a grid out as one picture, on white.
 
     Args:

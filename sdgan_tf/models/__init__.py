@@ -4,7 +4,7 @@ from sdgan_tf.models.acgan import ACDCGAN
 from sdgan_tf.models.base import AdversarialModel
 from sdgan_tf.models.drgan import DRGAN
 from sdgan_tf.models.pairwise import EncoderPairGAN, TablePairGAN
-from sdgan_tf.models.renderer import Renderer
+from sdgan_tf.models.renderer import Renderer, seeds_of
 from sdgan_tf.models.sdbegan import SDBEGAN
 from sdgan_tf.models.sdgan import SDGAN
 
@@ -17,4 +17,5 @@ __all__ = [
     "EncoderPairGAN",
     "Renderer",
     "TablePairGAN",
+    "seeds_of",
 ]

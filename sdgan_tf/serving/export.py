@@ -45,7 +45,6 @@ class ServedModel(tf.Module):
         codes = tf.TensorSpec([None, model.latents.size], tf.float32)
         seeds = tf.TensorSpec([None], tf.int64)
 
-        # By name: of two lambdas side by side TensorFlow 2.15 traces one twice.
         @tf.function(input_signature=[codes])
         def pictures(codes):
             return model(codes)

@@ -10,7 +10,7 @@ import tensorflow as tf
 from sdgan_tf.serving import container, warmup
 from sdgan_tf.training import load_run
 
-GOLDEN = commands.ROOT / "tests" / "golden" / "sdgan"
+GOLDEN = commands.GOLDEN
 
 
 def test_the_launcher_exports_the_next_version_of_a_run(tmp_path):

@@ -1,0 +1,94 @@
+"""Finds the codes of photos, and shows the same identity otherwise and others likewise.
+
+  bin/invert PHOTO... --run_dir=RUN --out=found
+  bin/invert a1.jpg a2.jpg --same_identity --run_dir=RUN --out=found   one z_I for both
+
+Writes codes.npz (for bin/generate --codes), errors.json, inversion.png (photos beside pictures),
+observations.png, identities.png and, of two photos or more, interpolation.png. Photos are PNG, JPEG,
+BMP, GIF or WebP of any size and become the model's squares as --fit says. The error is the root
+mean square difference in grey levels, 0 to 255; it has to beat that of the best random code.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from absl import flags
+
+from sdgan_tf import evaluation, generation
+from sdgan_tf.cli import command, source_flags
+from sdgan_tf.data import pictures
+
+FLAGS = flags.FLAGS
+DEFAULTS = generation.Search()
+
+
+def define(values: flags.FlagValues = flags.FLAGS) -> None:
+    """Defines the flags of this command."""
+    at = {"flag_values": values}
+    flags.DEFINE_string("out", None, "The folder to write, which must not exist.", **at)
+    flags.DEFINE_bool(
+        "same_identity", False, "All photos show one identity and share its z_I.", **at
+    )
+    flags.DEFINE_enum(
+        "fit", "crop", pictures.FITS, "How photos become square: crop, or pad on white.", **at
+    )
+    flags.DEFINE_integer(
+        "max_pixels", pictures.MAX_PIXELS, "Photos with more are refused undecoded.", 1, **at
+    )
+    flags.DEFINE_string(
+        "verifier",
+        None,
+        "A verifier whose embeddings are to be matched, too; see --perceptual.",
+        **at,
+    )
+    for name, help in (
+        ("steps", "Steps of descent."),
+        ("restarts", "Descents for each photo."),
+        ("random_codes", "Random codes tried first, the best of which are starts."),
+    ):
+        flags.DEFINE_integer(name, getattr(DEFAULTS, name), help, 1, **at)
+    flags.DEFINE_float("rate", DEFAULTS.rate, "First learning rate of the descent.", 0.0, **at)
+    flags.DEFINE_float(
+        "perceptual", DEFAULTS.perceptual, "Weight of the verifier's distance.", 0.0, **at
+    )
+    flags.DEFINE_integer("seed", 0, "Of the random codes and of the edits.", **at)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs the command; returns its exit status."""
+    if not arguments or not FLAGS.out:
+        raise ValueError(
+            "Name photos, and a folder to write by --out: bin/invert PHOTO... --out=DIR"
+        )
+    if Path(FLAGS.out).exists():
+        raise FileExistsError(f"{FLAGS.out} exists already, and nothing is overwritten.")
+    search = generation.Search(**{name: getattr(FLAGS, name) for name in DEFAULTS.__annotations__})
+    model = source_flags.load(FLAGS)
+    size, channels = model.image_size, model.channels
+    photos = np.stack(
+        [pictures.decode(name, size, channels, FLAGS.fit, FLAGS.max_pixels) for name in arguments]
+    )
+    embed = evaluation.load_verifier(FLAGS.verifier).embed_tensor if FLAGS.verifier else None
+    found = generation.invert(model, photos, search, FLAGS.same_identity, embed, command.progress)
+    for name, error, random_error in zip(arguments, found.error, found.random_error):
+        print(
+            f"{name}: error {error:.1f}, best of {search.random_codes:,} random codes {random_error:.1f}"
+        )
+    out = generation.save_inversion(model, photos, found, FLAGS.out, arguments, FLAGS.seed)
+    print(f"Written: {out}")
+    return 0
+
+
+def run() -> None:
+    """Entry point of `bin/invert`."""
+    source_flags.define()
+    define()
+    command.run(main, __doc__, [sys.modules[__name__], source_flags])
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,56 @@
+"""Codes in files: who is in a picture and how it was taken, to be shown again."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from sdgan_tf.files import atomic_file
+
+PARTS = ("identity", "observation")
+# What the arrays of a file may take when they are unpacked.
+MAX_BYTES = 2**30
+
+
+def save_codes(path: str | Path, identity: np.ndarray, observation: np.ndarray) -> Path:
+    """Writes float32 [n, d_i] and float32 [m, d_o] as the arrays `identity` and `observation` of an
+    .npz file, whole or not at all.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_file(path) as file:
+        np.savez(file, identity=identity, observation=observation)
+    return path
+
+
+def load_codes(path: str | Path) -> dict[str, np.ndarray]:
+    """Reads what `save_codes` wrote; one of the two arrays may be missing.
+
+    Returns:
+        `identity`, float32 [n, d_i], and `observation`, float32 [m, d_o], as far as they are there.
+
+    Raises:
+        ValueError: no such file, a damaged one, a giant, or arrays that are no codes.
+    """
+    try:
+        with zipfile.ZipFile(path) as file:
+            size = sum(item.file_size for item in file.infolist())
+        if size > MAX_BYTES:
+            raise ValueError(f"{size:,} bytes unpacked, more than the {MAX_BYTES:,} allowed")
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except Exception as error:  # A damaged zip file raises nearly anything.
+        raise ValueError(f"The codes in {path} cannot be read: {error}") from error
+    found = {}
+    for name, codes in arrays.items():
+        if name not in PARTS or codes.ndim != 2 or codes.dtype.kind != "f":
+            raise ValueError(
+                f"A file of codes holds {' and '.join(PARTS)}, float [n, width]. "
+                f"Received: {name}, {codes.dtype} {codes.shape}, in {path}"
+            )
+        found[name] = codes.astype(np.float32)
+    if not found:
+        raise ValueError(f"{path} holds no codes: neither {' nor '.join(PARTS)}.")
+    return found

@@ -1,0 +1,93 @@
+"""bin/invert: photos of any kind in, codes and edits out."""
+
+from __future__ import annotations
+
+import json
+
+import commands
+import numpy as np
+import pytest
+from PIL import Image
+
+import sdgan_tf as sd
+from sdgan_tf import evaluation, generation
+from sdgan_tf.cli import invert, source_flags
+from sdgan_tf.evaluation import Verifier
+
+RUN = f"--run_dir={commands.GOLDEN}"
+QUICK = ("--steps=3", "--random_codes=8", "--restarts=2")
+
+
+@pytest.fixture(scope="module")
+def model():
+    """Return the model of the golden run."""
+    return sd.load_run(commands.GOLDEN)
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Return the names of a small photo and of a large one that is not square."""
+    rng = np.random.default_rng(0)
+    names = [tmp_path / "small.png", tmp_path / "large.jpg"]
+    for name, shape in zip(names, [(8, 8, 3), (40, 30, 3)]):
+        Image.fromarray(rng.integers(0, 256, shape, np.uint8)).save(name)
+    return names
+
+
+def test_the_launcher_writes_codes_and_edits(model, photos, tmp_path):
+    out = tmp_path / "found"
+    done = commands.launch("invert", *map(str, photos), RUN, *QUICK, f"--out={out}")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith(f"{photos[0]}: error ")
+    assert lines[1].startswith(f"{photos[1]}: error ") and "best of 8 random codes" in lines[1]
+    assert lines[2:] == [f"Written: {out}"]
+    codes = generation.load_codes(out / "codes.npz")
+    assert codes["identity"].shape == codes["observation"].shape == (2, 2)
+    errors = json.loads((out / "errors.json").read_text())
+    assert [item["photo"] for item in errors] == list(map(str, photos))
+    assert all(item["error"] <= item["random_error"] for item in errors)
+    pictures = ("inversion", "observations", "identities", "interpolation")
+    assert {item.name for item in out.glob("*.png")} == {f"{name}.png" for name in pictures}
+
+
+def test_a_verifier_and_a_shared_identity_are_used(model, photos, tmp_path, monkeypatch):
+    used = []
+
+    def network(images):
+        used.append(images.shape)
+        return images[:, ::4, ::4, 0]
+
+    monkeypatch.setattr(source_flags, "load", lambda values: model)
+    judge = Verifier(network, "corners", 8)
+    monkeypatch.setattr(evaluation, "load_verifier", {"judge": judge}.get)
+    asked = ("--same_identity", "--verifier=judge", "--fit=pad", f"--out={tmp_path / 'found'}")
+    assert commands.run_on_model(invert, *photos, *QUICK, *asked) == 0
+    assert used
+    identity = generation.load_codes(tmp_path / "found" / "codes.npz")["identity"]
+    np.testing.assert_array_equal(identity[0], identity[1])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([RUN, "--out=found"], "Name photos"),
+        (["small.png", RUN], "Name photos"),
+        (["small.png", RUN, "--out=large.jpg"], "FileExistsError"),
+        (["missing.png", RUN, "--out=found"], "BadPicture: missing.png: cannot be read"),
+        (["text.png", RUN, "--out=found"], "BadPicture: text.png: not a picture"),
+        (["large.jpg", RUN, "--max_pixels=99", "--out=found"], "more than the 99 allowed"),
+        (["small.png", RUN, "--rate=0", "--out=found"], "rate is above 0"),
+        (["small.png", RUN, "--verifier=none", "--out=found"], "VerifierError"),
+    ],
+    ids=lambda value: "" if isinstance(value, list) else value[:20],
+)
+def test_errors_are_messages_and_nothing_is_written(
+    arguments, message, photos, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("SDGAN_TRACEBACK", raising=False)
+    (tmp_path / "text.png").write_text("Once upon a time")
+    assert commands.run_on_model(invert, *arguments) == 1
+    assert message in capsys.readouterr().err
+    assert {item.name for item in tmp_path.iterdir()} == {"small.png", "large.jpg", "text.png"}

@@ -1,0 +1,29 @@
+"""The simplest thing that turns codes into pictures, for tests of what is made of pictures."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+from sdgan_tf.latents import LatentSpace
+from sdgan_tf.models import Renderer
+
+
+class Painter(Renderer):
+    """Pictures that are linear in their codes, so that each picture of a code is its own.
+
+    Pictures of codes in [-1, 1] lie in [-1, 1].
+    """
+
+    k = 2
+
+    def __init__(self, d_i=2, d_o=3, distribution="uniform", image_size=4, channels=3):
+        self.latents = LatentSpace(d_i, d_o, distribution)
+        self.image_size, self.channels = image_size, channels
+        shape = (d_i + d_o, image_size * image_size * channels)
+        mixing = np.random.default_rng(0).normal(size=shape)
+        self.mixing = tf.constant(mixing / np.abs(mixing).sum(axis=0), tf.float32)
+
+    def __call__(self, codes):
+        shape = [-1, self.image_size, self.image_size, self.channels]
+        return tf.reshape(tf.matmul(codes, self.mixing), shape)
