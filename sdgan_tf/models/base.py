@@ -4,7 +4,7 @@ generator.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +140,10 @@ class AdversarialModel(Renderer, keras.Model):
     def random_seed(self) -> tf.Tensor:
         """What everything random in training derives from: the seed and the attempt, int64 [2]."""
         return attempt_seed(self.seed, tf.convert_to_tensor(self.attempt))
+
+    def imbalance(self, logs: Mapping[str, float]) -> list[str]:
+        """Signs in the logged numbers that one network has beaten the other: sentences, none here."""
+        return []
 
     @property
     def best_generator(self) -> keras.Model:
