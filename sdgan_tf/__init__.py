@@ -1,6 +1,6 @@
 """SD-GAN in Keras: semantically decomposed latent spaces of GANs (arXiv 1705.07904)."""
 
-from sdgan_tf import data
+from sdgan_tf import data, evaluation
 from sdgan_tf.latents import LatentSpace
 from sdgan_tf.models import ACDCGAN, DRGAN, SDBEGAN, SDGAN, EncoderPairGAN, TablePairGAN
 from sdgan_tf.serving import load as load_saved_model
@@ -18,6 +18,7 @@ __all__ = [
     "__version__",
     "callbacks",
     "data",
+    "evaluation",
     "load_run",
     "load_saved_model",
 ]

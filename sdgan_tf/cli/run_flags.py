@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from absl import flags
 
+from sdgan_tf.evaluation import Verifier, load_verifier
 from sdgan_tf.training import Schedule
 from sdgan_tf.training.runner import ON_COLLAPSE
 
@@ -27,8 +28,10 @@ for _name, _help in (
     ("log_every", "Steps between log lines."),
     ("grid_every", "Steps between grids; 0 for none but the last."),
     ("checkpoint_every", "Steps between checkpoints; 0 for none but the last."),
+    ("evaluate_every", "Steps between evaluations by --verifier; 0 for none."),
 ):
     flags.DEFINE_integer(_name, getattr(DEFAULTS, _name), _help, lower_bound=0)
+flags.DEFINE_string("verifier", None, "The judge that bin/evaluate train-verifier wrote.")
 flags.DEFINE_integer(
     "keep", DEFAULTS.keep, "How many of the newest checkpoints stay.", lower_bound=1
 )
@@ -48,3 +51,9 @@ flags.DEFINE_enum(
 def schedule() -> Schedule:
     """What the flags ask for."""
     return Schedule(**{name: getattr(FLAGS, name) for name in Schedule.__dataclass_fields__})
+
+
+def judge() -> Verifier | None:
+    """The verifier that the flags name, where there are evaluations."""
+    wanted = FLAGS.evaluate_every and FLAGS.verifier
+    return load_verifier(FLAGS.verifier) if wanted else None

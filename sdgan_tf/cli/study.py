@@ -23,9 +23,8 @@ from sdgan_tf.cli import command, data_flags, source_flags
 from sdgan_tf.data import IdentityData, from_directory
 from sdgan_tf.evaluation import study, study_score
 from sdgan_tf.evaluation.study_answers import read_answers, read_key
-from sdgan_tf.files import atomic_file
+from sdgan_tf.files import atomic_file, write_json
 from sdgan_tf.models import Renderer
-from sdgan_tf.training.run_directory import write_json
 
 FLAGS = flags.FLAGS
 

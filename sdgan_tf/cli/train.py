@@ -28,7 +28,7 @@ GROUPS = (run_flags, data_flags, model_flags)
 def main(arguments: Sequence[str]) -> int:
     """Runs the command; returns its exit status."""
     command.no_words(arguments)
-    schedule = run_flags.schedule()
+    schedule, judge = run_flags.schedule(), run_flags.judge()
     print(f"Data: {FLAGS.data_dir or 'the built-in drawn people'}")
     parts = data_flags.split(data_flags.load(k=model_flags.k()))
     for name, part in zip(parts._fields, parts):
@@ -39,14 +39,14 @@ def main(arguments: Sequence[str]) -> int:
     if FLAGS.dry_run:
         print(resolved_flags(model), end="")
         return 0
-    return _train(model, parts.train, schedule)
+    return _train(model, parts.train, schedule, judge)
 
 
-def _train(model: AdversarialModel, data, schedule: training.Schedule) -> int:
+def _train(model: AdversarialModel, data, schedule: training.Schedule, judge) -> int:
     run = training.RunDirectory(FLAGS.run_dir)
     notes = {"flags.cfg": resolved_flags(model)}
     try:
-        picture = training.train(model, data, FLAGS.run_dir, schedule, notes)
+        picture = training.train(model, data, FLAGS.run_dir, schedule, notes, judge)
     except training.Interrupted as interruption:
         print(
             f"Stopped by {interruption} at step {model.completed_steps:,}, and saved. "

@@ -1,6 +1,13 @@
 """What was learned, in numbers: verification, diversity, fidelity."""
 
-from sdgan_tf.evaluation.evaluate import Evaluator, check, check_source, evaluate, facts
+from sdgan_tf.evaluation.evaluate import (
+    Evaluator,
+    check,
+    check_judge,
+    check_source,
+    evaluate,
+    facts,
+)
 from sdgan_tf.evaluation.measures import judge_auc, megabytes, quick_numbers
 from sdgan_tf.evaluation.pairs import (
     PAIRS,
@@ -24,6 +31,7 @@ __all__ = [
     "VerifierError",
     "check",
     "check_identities",
+    "check_judge",
     "check_source",
     "evaluate",
     "facts",

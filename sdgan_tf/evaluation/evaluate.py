@@ -211,7 +211,7 @@ def check(splits: Splits, verifier: Verifier, pairs: int) -> None:
     check_identities(splits.validation, "validation")
     check_identities(splits.test, "test")
     check_identities(splits.train, "training")
-    diversity.scales(splits.test.image_size)
+    check_judge(verifier, splits.test.image_size, splits.test.channels)
     names = [set(data.names) for data in splits]
     shared = names[0] & names[1] | names[1] & names[2] | names[0] & names[2]
     if shared:
@@ -219,10 +219,15 @@ def check(splits: Splits, verifier: Verifier, pairs: int) -> None:
             "Training, validation and test must not share identities, or the threshold would be chosen on "
             f"what it judges. Received: {len(shared)} shared, such as {sorted(shared)[0]!r}"
         )
-    if verifier.channels < splits.test.channels:
+
+
+def check_judge(verifier: Verifier, image_size: int, channels: int) -> None:
+    """Refuses pictures that the verifier does not take, or that are too small for MS-SSIM."""
+    diversity.scales(image_size)
+    if verifier.channels < channels:
         raise ValueError(
-            f"The verifier {verifier.name!r} takes grey pictures: evaluate with --channels=1, or by another "
-            f"verifier. Received: pictures of {splits.test.channels} channels"
+            f"The verifier {verifier.name!r} takes grey pictures: use --channels=1, or another verifier. "
+            f"Received: pictures of {channels} channels"
         )
 
 

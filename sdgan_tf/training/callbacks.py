@@ -15,6 +15,7 @@ from tensorflow import keras
 
 from sdgan_tf.training.checkpoints import Checkpoints
 from sdgan_tf.training.collapse import CollapseWatch
+from sdgan_tf.training.evaluation import Evaluation
 from sdgan_tf.training.every import EverySteps, summary_writer
 from sdgan_tf.training.grids import Grid, IdentityGrid, ReconstructionGrid
 from sdgan_tf.training.run_directory import RunDirectory
@@ -23,6 +24,7 @@ __all__ = [
     "BadLoss",
     "Checkpointing",
     "CollapseWatch",
+    "Evaluation",
     "EverySteps",
     "Grid",
     "IdentityGrid",

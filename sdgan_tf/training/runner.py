@@ -15,11 +15,13 @@ from tensorflow import keras
 
 from sdgan_tf import models
 from sdgan_tf.data import IdentityData
+from sdgan_tf.evaluation import Verifier
 from sdgan_tf.generation import save_png, tile
 from sdgan_tf.models import AdversarialModel
 from sdgan_tf.training.callbacks import (
     Checkpointing,
     CollapseWatch,
+    Evaluation,
     Grid,
     IdentityGrid,
     Interrupted,
@@ -48,6 +50,8 @@ class Schedule:
         log_every: steps between log lines, each of which measures whether the model has collapsed.
         grid_every: steps between grids.
         checkpoint_every: steps between checkpoints.
+        evaluate_every: steps between evaluations by a verifier, whose numbers the log line of that
+            step carries; 0 for none.
         keep: how many of the newest checkpoints stay.
         best_metric: name of the logged number by which the best checkpoint is kept as well.
         best_mode: `"min"` or `"max"`.
@@ -60,6 +64,7 @@ class Schedule:
     log_every: int = 100
     grid_every: int = 500
     checkpoint_every: int = 1000
+    evaluate_every: int = 0
     keep: int = 3
     best_metric: str = ""
     best_mode: str = "min"
@@ -68,6 +73,19 @@ class Schedule:
     def __post_init__(self):
         if self.on_collapse not in ON_COLLAPSE:
             raise ValueError(f"on_collapse is one of {ON_COLLAPSE}. Received: {self.on_collapse!r}")
+        if self.evaluate_every and (not self.log_every or self.evaluate_every % self.log_every):
+            raise ValueError(
+                "Evaluations are logged, so evaluate_every is a multiple of log_every. "
+                f"Received: evaluate_every={self.evaluate_every}, log_every={self.log_every}"
+            )
+        if self.best_metric in Evaluation.NUMBERS and (
+            not self.evaluate_every or self.checkpoint_every % self.evaluate_every
+        ):
+            raise ValueError(
+                f"To choose the best checkpoint by {self.best_metric}, each one has to be evaluated: checkpoint_every "
+                f"is a multiple of evaluate_every. Received: checkpoint_every={self.checkpoint_every}, "
+                f"evaluate_every={self.evaluate_every}"
+            )
 
 
 def describe(model: AdversarialModel, data: IdentityData, schedule: Schedule) -> dict[str, Any]:
@@ -93,6 +111,7 @@ def train(
     run_dir: str | Path,
     schedule: Schedule,
     notes: Mapping[str, str] | None = None,
+    verifier: Verifier | None = None,
 ) -> Path:
     """Trains in `run_dir`, or continues what is there, until `schedule.steps` steps are done.
 
@@ -105,6 +124,7 @@ def train(
         run_dir: see `RunDirectory`.
         schedule: how long, and how often to write.
         notes: text files to leave in the run directory, by name.
+        verifier: the judge, where the schedule has evaluations.
 
     Returns:
         The path of the last grid of identities.
@@ -118,6 +138,11 @@ def train(
             many rollbacks, or there is no checkpoint from before; the message says what was seen.
         Interrupted: Ctrl-C or SIGTERM; the state was saved.
     """
+    if schedule.evaluate_every and verifier is None:
+        raise ValueError(
+            "Evaluations need a judge: name it by --verifier. "
+            f"Received: evaluate_every={schedule.evaluate_every} without one"
+        )
     # Before anything is written: data that give no tuples are refused here.
     _tuples(model, data, schedule, 0)
     run = RunDirectory(run_dir)
@@ -134,7 +159,7 @@ def train(
         grids = _grids(model, data, run, schedule)
         while model.completed_steps < schedule.steps:
             try:
-                _fit(model, data, run, checkpoints, grids, schedule)
+                _fit(model, data, run, checkpoints, grids, schedule, verifier)
             except Collapsed as collapse:
                 _go_back(model, checkpoints, collapse, schedule)
         return [grid.write(model.completed_steps) for grid in grids][0]
@@ -168,7 +193,7 @@ def _grids(model, data: IdentityData, run: RunDirectory, schedule: Schedule) -> 
     return grids
 
 
-def _fit(model, data, run, checkpoints, grids, schedule: Schedule) -> None:
+def _fit(model, data, run, checkpoints, grids, schedule: Schedule, verifier) -> None:
     """Trains from where the model stands, which is that of a checkpoint or of the start."""
     start = model.completed_steps
     run.forget_after(start)
@@ -177,6 +202,7 @@ def _fit(model, data, run, checkpoints, grids, schedule: Schedule) -> None:
     watch = CollapseWatch(
         data, schedule.log_every, action, checkpoints=checkpoints, history=run.lines()
     )
+    evaluation = Evaluation(verifier, schedule.evaluate_every)
     log = RunLog(run, schedule.log_every, schedule.steps, schedule.batch_size)
     saving = Checkpointing(checkpoints, schedule.checkpoint_every, schedule.best_metric)
     stop = StopOnSignal()
@@ -190,7 +216,7 @@ def _fit(model, data, run, checkpoints, grids, schedule: Schedule) -> None:
             verbose=0,
             shuffle=False,
             # A checkpoint comes last: once it is there, so is all else up to its step.
-            callbacks=[StopOnBadLoss(checkpoints), watch, log, *grids, saving, stop],
+            callbacks=[StopOnBadLoss(checkpoints), watch, evaluation, log, *grids, saving, stop],
         )
     except Interrupted:
         checkpoints.save(model)

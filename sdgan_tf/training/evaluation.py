@@ -1,0 +1,44 @@
+"""Numbers to follow a run by."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sdgan_tf.evaluation import Verifier, check_judge, quick_numbers
+from sdgan_tf.training.every import EverySteps
+
+
+class Evaluation(EverySteps):
+    """Measures pairs of the model's own pictures, always of the same codes.
+
+    Adds to the logged numbers, for the callbacks that come later in the list: `auc`,
+    `auc_same_observation`, `id_div` and `all_div`, see `sdgan_tf.evaluation.quick_numbers`.
+
+    Args:
+        verifier: the judge; None will do for `every=0`.
+        every: steps between measurements; 0 for none.
+        pairs: how many, half of them matched.
+        seed: of their codes.
+
+    Raises:
+        ValueError: when training begins, for pictures that cannot be measured.
+    """
+
+    # What is added.
+    NUMBERS = ("auc", "auc_same_observation", "id_div", "all_div")
+
+    def __init__(
+        self, verifier: Verifier | None, every: int = 1000, pairs: int = 500, seed: int = 0
+    ):
+        super().__init__(every)
+        self.verifier = verifier
+        self.pairs = pairs
+        self.seed = seed
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        super().on_train_begin(logs)
+        if self.every:
+            check_judge(self.verifier, self.model.image_size, self.model.channels)
+
+    def run(self, step: int, logs: dict[str, Any]) -> None:
+        logs.update(quick_numbers(self.model, self.verifier, self.pairs, self.seed))
