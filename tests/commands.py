@@ -50,7 +50,12 @@ def run_on_model(module: ModuleType, *arguments: str) -> int:
     source_flags.define(values)
     module.define(values)
     with mock.patch.object(module, "FLAGS", values):
-        return command._guarded(module.main, values([module.__name__, *map(str, arguments)])) or 0
+        return (
+            command._guarded(
+                module.main, values([module.__name__.split(".")[-1], *map(str, arguments)])
+            )
+            or 0
+        )
 
 
 def start(name: str, *arguments: str, **options) -> subprocess.Popen:

@@ -17,7 +17,7 @@ IDENTITIES, OBSERVATIONS = 8, 8
 # More of the real ones, which are measured but once: all ratios depend on them.
 REAL_IDENTITIES = 32
 
-# Healthy runs stay above .3 of the real variety, collapsed ones fall below .02.
+# Healthy runs were measured at .6 to .95 of the real variety.
 LEAST_VARIETY = 0.1
 # A single bad measurement is a bad batch, or a generator between two modes.
 PATIENCE = 5

@@ -145,6 +145,13 @@ def test_k_t_stays_between_0_and_1(tuples, gamma, start, end):
     assert float(array(model.k_t)) == end
 
 
+def test_k_t_at_an_end_at_every_step_is_an_imbalance():
+    model = make()
+    assert model.imbalance({"k_t": 0.0}) == ["k_t is pinned at 0"]
+    assert model.imbalance({"k_t": 1.0}) == ["k_t is pinned at 1"]
+    assert model.imbalance({"k_t": 1e-6}) == model.imbalance({"k_t": 0.999}) == []
+
+
 def test_k_t_is_saved(tmp_path):
     model = make()
     assert model.state()["k_t"] is model.k_t

@@ -448,6 +448,19 @@ def test_spectral_norm_of_addons_trains_from_seeded_weights_and_is_saved(tuples,
         assert np.abs(layer.layer.kernel).max() == np.float32(0.01)
 
 
+@pytest.mark.parametrize(
+    ("objective", "signs"),
+    [("dcgan", 1), ("lsgan", 1), ("hinge", 1), ("relativistic", 1), ("wgan", 0)],
+)
+def test_a_discriminator_that_tells_all_fakes_is_an_imbalance(objective, signs):
+    model = SDGAN(**TINY, objective=objective)
+    found = model.imbalance({"d_loss": 0.001})
+    assert len(found) == signs
+    assert all("(d_loss 0.0010, below 0.005)" in sign for sign in found)
+    # Half of what chance costs, and of any sign where losses have no least.
+    assert model.imbalance({"d_loss": 0.35 if signs else -5.0}) == []
+
+
 # --- augmentation
 
 
