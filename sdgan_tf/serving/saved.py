@@ -82,11 +82,17 @@ def load(path: str | Path) -> ExportedModel:
         ValueError: it is damaged, or another program's.
     """
     path = _version(Path(path))
+    logger = tf.get_logger()
+    level = logger.level
+    # It warns that the gradients of gradients are not there, which nothing here asks for.
+    logger.setLevel("ERROR")
     try:
         restored = tf.saved_model.load(str(path))
     # Damaged files raise all kinds of errors, from OSError to those of the protocol buffers.
     except Exception as error:
         raise ValueError(f"The SavedModel in {path} cannot be read: {error}") from error
+    finally:
+        logger.setLevel(level)
     missing = [name for name in FUNCTIONS if not callable(getattr(restored, name, None))]
     if missing:
         raise ValueError(
