@@ -13,7 +13,7 @@ import pytest
 from absl import flags
 from absl.testing import flagsaver
 
-from sdgan_tf.cli import command, export, source_flags, train
+from sdgan_tf.cli import command, export, train
 
 ROOT = Path(__file__).parents[1]
 GOLDEN = ROOT / "tests" / "golden" / "sdgan"
@@ -47,7 +47,6 @@ def run_export(*arguments: str, **values) -> int:
 def run_on_model(module: ModuleType, *arguments: str) -> int:
     """Run a command that uses a trained model, with flags of its own, and return its status."""
     values = flags.FlagValues()
-    source_flags.define(values)
     module.define(values)
     with mock.patch.object(module, "FLAGS", values):
         return (

@@ -30,6 +30,7 @@ WALKS = {"none": (), "identity": (0,), "observation": (1,), "both": (0, 1)}
 
 def define(values: flags.FlagValues = flags.FLAGS) -> None:
     """Defines the flags of this command."""
+    source_flags.define(values)
     at = {"flag_values": values}
     flags.DEFINE_string("out", None, "What to write; see above.", **at)
     for name, part in (("identities", "z_I"), ("observations", "z_O")):
@@ -145,7 +146,6 @@ def _film(model: Renderer, identity: np.ndarray, observation: np.ndarray) -> Pat
 
 def run() -> None:
     """Entry point of `bin/generate`."""
-    source_flags.define()
     define()
     command.run(main, __doc__, [sys.modules[__name__], source_flags])
 

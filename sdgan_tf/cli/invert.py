@@ -28,6 +28,7 @@ DEFAULTS = generation.Search()
 
 def define(values: flags.FlagValues = flags.FLAGS) -> None:
     """Defines the flags of this command."""
+    source_flags.define(values)
     at = {"flag_values": values}
     flags.DEFINE_string("out", None, "The folder to write, which must not exist.", **at)
     flags.DEFINE_bool(
@@ -85,7 +86,6 @@ def main(arguments: Sequence[str]) -> int:
 
 def run() -> None:
     """Entry point of `bin/invert`."""
-    source_flags.define()
     define()
     command.run(main, __doc__, [sys.modules[__name__], source_flags])
 

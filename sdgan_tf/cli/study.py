@@ -57,7 +57,8 @@ def main(arguments: Sequence[str]) -> int:
     """Runs the command; returns its exit status."""
     word, *files = arguments or [""]
     if word == "make":
-        return _make(files)
+        command.no_words(files)
+        return _make()
     if word == "score":
         return _score(files)
     raise ValueError(
@@ -66,9 +67,7 @@ def main(arguments: Sequence[str]) -> int:
     )
 
 
-def _make(files: Sequence[str]) -> int:
-    if files:
-        raise ValueError(f"Flags have the form --name=value. Received: {' '.join(files)}")
+def _make() -> int:
     if not FLAGS.out:
         raise ValueError("Name the study's folder by --out, such as --out=studies/faces.")
     if Path(FLAGS.out).exists():

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
-from unittest import mock
 
 import commands
 import pytest
-from absl import flags
 
 import sdgan_tf as sd
-from sdgan_tf.cli import command, evaluate
+from sdgan_tf.cli import evaluate
 from sdgan_tf.evaluation import load_verifier
 from sdgan_tf.generation import save_png
 from sdgan_tf.training import load_run
@@ -21,12 +19,8 @@ SMALL = ("--pairs=20", "--seed=3")
 
 
 def run(*arguments):
-    """Run bin/evaluate in this process, with flags of its own, and return its status."""
-    values = flags.FlagValues()
-    evaluate.define(values)
-    with mock.patch.object(evaluate, "FLAGS", values):
-        words = values(["evaluate", *map(str, arguments)])
-        return command._guarded(evaluate.main, words) or 0
+    """Run bin/evaluate in this process and return its status."""
+    return commands.run_on_model(evaluate, *arguments)
 
 
 @pytest.fixture(scope="module")

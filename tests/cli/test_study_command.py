@@ -8,9 +8,8 @@ import commands
 import numpy as np
 import pytest
 import tiny
-from absl import flags
 
-from sdgan_tf.cli import command, source_flags, study
+from sdgan_tf.cli import source_flags, study
 from sdgan_tf.evaluation.study_answers import read_key
 from sdgan_tf.generation import save_png
 
@@ -25,14 +24,7 @@ def run(monkeypatch):
     """Return the command with its model loaded already."""
     monkeypatch.setattr(source_flags, "load", lambda values: tiny.model(image_size=16))
     monkeypatch.delenv("SDGAN_TRACEBACK", raising=False)
-
-    def start(*arguments):
-        values = flags.FlagValues()
-        study.define(values)
-        monkeypatch.setattr(study, "FLAGS", values)
-        return command._guarded(study.main, values(["study", *map(str, arguments)])) or 0
-
-    return start
+    return lambda *arguments: commands.run_on_model(study, *arguments)
 
 
 def answer(key, folder, annotator, right=True):
