@@ -6,16 +6,18 @@ import json
 import time
 from typing import Any
 
+from sdgan_tf.files import write_json
 from sdgan_tf.training.every import EverySteps
-from sdgan_tf.training.run_directory import RunDirectory, write_json
+from sdgan_tf.training.run_directory import RunDirectory
 
 
 class Clock(EverySteps):
     """Counts the seconds that a run spends in its training steps, and ends it when they are up.
 
-    It belongs behind `StopOnBadLoss`, which waits for the step to end. What lies between the steps (grids, checkpoints, evaluation) does not count, nor does the first
+    What lies between the steps (grids, checkpoints, evaluation) does not count, nor does the first
     step of a process, which compiles. The count outlives the process in the run's `clock.json`: what
-    was trained and lost by a kill after the last note is not in it.
+    was trained and lost by a kill after the last note is not in it. To stand behind `StopOnBadLoss`,
+    which waits for the step to end.
 
     Args:
         run: where it is kept.
