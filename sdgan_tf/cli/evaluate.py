@@ -77,13 +77,7 @@ def main(arguments: Sequence[str]) -> int:
     verifier = evaluation.load_verifier(FLAGS.verifier)
     spaces = [load_space(path) for path in FLAGS.features]
     splits = source_flags.splits(source, FLAGS)
-    evaluation.check(splits, verifier, FLAGS.pairs)
-    if verifier.facts.get("data") not in (None, splits.train.fingerprint):
-        print(
-            "Note: the verifier was trained on other pictures than these training identities. If it has seen "
-            "the test identities, the numbers flatter.",
-            file=sys.stderr,
-        )
+    check_judge(verifier, splits, FLAGS.pairs)
     name, size = _name(source, splits), None
     if source is None:
         source = load_data(FLAGS.images, **data_flags.decoding(FLAGS))
@@ -102,6 +96,17 @@ def main(arguments: Sequence[str]) -> int:
     print(evaluation.write_report(results.rows, results.facts, out, pictures))
     print(f"Report: {out / 'report.md'}")
     return 0
+
+
+def check_judge(verifier: evaluation.Verifier, splits: Splits, pairs: int) -> None:
+    """Refuses what cannot be measured with; warns of a judge that may have seen the test identities."""
+    evaluation.check(splits, verifier, pairs)
+    if verifier.facts.get("data") not in (None, splits.train.fingerprint):
+        print(
+            "Note: the verifier was trained on other pictures than these training identities. If it has seen "
+            "the test identities, the numbers flatter.",
+            file=sys.stderr,
+        )
 
 
 def _out() -> Path:

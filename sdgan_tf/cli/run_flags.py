@@ -21,6 +21,12 @@ flags.DEFINE_enum(
 flags.DEFINE_integer(
     "steps", DEFAULTS.steps, "Training steps, earlier parts of the run included.", lower_bound=1
 )
+flags.DEFINE_float(
+    "minutes",
+    DEFAULTS.minutes,
+    "Minutes of training, earlier parts included, after which the run ends before --steps; 0 for never.",
+    lower_bound=0.0,
+)
 flags.DEFINE_integer(
     "batch_size", DEFAULTS.batch_size, "Tuples in a step, over all replicas.", lower_bound=1
 )

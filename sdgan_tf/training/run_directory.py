@@ -30,6 +30,7 @@ class RunDirectory:
         flags.cfg        the resolved flags, where a command started the run
         checkpoints/     step-00001000.npz …, best.json
         metrics.jsonl    a line a log interval
+        clock.json       seconds spent in training steps
         samples/         reals.png, step-00001000.png …, reconstructions-00001000.png …
         tensorboard/     event files, those after a rollback in attempt-1 …
 

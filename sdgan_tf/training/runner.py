@@ -31,6 +31,7 @@ from sdgan_tf.training.callbacks import (
     StopOnSignal,
 )
 from sdgan_tf.training.checkpoints import Checkpoints
+from sdgan_tf.training.clock import Clock
 from sdgan_tf.training.collapse import Collapsed
 from sdgan_tf.training.run_directory import RunDirectory, RunError
 
@@ -46,6 +47,7 @@ class Schedule:
 
     Attributes:
         steps: training steps of the whole run, earlier parts included.
+        minutes: of training, likewise, after which the run ends before that; 0 for never.
         batch_size: tuples in a step, over all replicas.
         log_every: steps between log lines, each of which measures whether the model has collapsed.
         grid_every: steps between grids.
@@ -60,6 +62,7 @@ class Schedule:
     """
 
     steps: int = 100_000
+    minutes: float = 0.0
     batch_size: int = 16
     log_every: int = 100
     grid_every: int = 500
@@ -113,7 +116,8 @@ def train(
     notes: Mapping[str, str] | None = None,
     verifier: Verifier | None = None,
 ) -> Path:
-    """Trains in `run_dir`, or continues what is there, until `schedule.steps` steps are done.
+    """Trains in `run_dir`, or continues what is there, until the schedule's steps or minutes are
+    done.
 
     A run that was killed at any moment and started again ends with the same bytes as one that never
     was.
@@ -153,13 +157,14 @@ def train(
         checkpoints = Checkpoints(run.checkpoints, schedule.keep, schedule.best_mode)
         checkpoints.load_newest(model)
         start = model.completed_steps
-        print(_intent(run, start, schedule))
+        clock = Clock(run, schedule.checkpoint_every, schedule.minutes)
+        print(_intent(run, start, clock, schedule))
         if not start:
             _show_reals(run, data)
         grids = _grids(model, data, run, schedule)
-        while model.completed_steps < schedule.steps:
+        while model.completed_steps < schedule.steps and not clock.is_over:
             try:
-                _fit(model, data, run, checkpoints, grids, schedule, verifier)
+                _fit(model, data, run, checkpoints, grids, clock, schedule, verifier)
             except Collapsed as collapse:
                 _go_back(model, checkpoints, collapse, schedule)
         return [grid.write(model.completed_steps) for grid in grids][0]
@@ -176,12 +181,15 @@ def _tuples(model, data: IdentityData, schedule: Schedule, start: int) -> tf.dat
     return data.tuples(model.k, schedule.batch_size, model.random_seed, start, model.labelled)
 
 
-def _intent(run: RunDirectory, start: int, schedule: Schedule) -> str:
+def _intent(run: RunDirectory, start: int, clock: Clock, schedule: Schedule) -> str:
+    if clock.is_over:
+        return f"{run.path} has its {schedule.minutes:g} minutes already: raise --minutes to go on."
     if start >= schedule.steps:
         return f"{run.path} has its {start:,} steps already: raise --steps to go on."
     verb = f"Continuing {run.path} at step {start:,}" if start else f"Training in {run.path}"
     every = f", a line every {schedule.log_every:,} steps" if schedule.log_every else ""
-    return f"{verb}, up to step {schedule.steps:,}{every}."
+    limit = f" or {schedule.minutes:g} minutes in all" if schedule.minutes else ""
+    return f"{verb}, up to step {schedule.steps:,}{limit}{every}."
 
 
 def _grids(model, data: IdentityData, run: RunDirectory, schedule: Schedule) -> list[Grid]:
@@ -193,7 +201,7 @@ def _grids(model, data: IdentityData, run: RunDirectory, schedule: Schedule) -> 
     return grids
 
 
-def _fit(model, data, run, checkpoints, grids, schedule: Schedule, verifier) -> None:
+def _fit(model, data, run, checkpoints, grids, clock, schedule: Schedule, verifier) -> None:
     """Trains from where the model stands, which is that of a checkpoint or of the start."""
     start = model.completed_steps
     run.forget_after(start)
@@ -216,13 +224,23 @@ def _fit(model, data, run, checkpoints, grids, schedule: Schedule, verifier) -> 
             verbose=0,
             shuffle=False,
             # A checkpoint comes last: once it is there, so is all else up to its step.
-            callbacks=[StopOnBadLoss(checkpoints), watch, evaluation, log, *grids, saving, stop],
+            callbacks=[
+                StopOnBadLoss(checkpoints),
+                clock,
+                watch,
+                evaluation,
+                log,
+                *grids,
+                saving,
+                stop,
+            ],
         )
     except Interrupted:
         checkpoints.save(model)
         raise
     finally:
         stop.restore()
+        clock.note()
     checkpoints.save(model)
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from PIL import Image
 import sdgan_tf as sd
 from sdgan_tf import training
 from sdgan_tf.data import from_directory
+from sdgan_tf.training import clock
 from sdgan_tf.training.callbacks import Checkpointing, IdentityGrid, RunLog
 
 # No interval divides another one, so that every kill falls between other things.
@@ -170,6 +172,23 @@ def test_stopped_amid_an_interval_the_log_still_covers_all_of_it(
     for steps in (2, 8, STEPS):
         train(model, people, tmp_path, steps)
     assert f"Continuing {tmp_path} at step 8," in capsys.readouterr().out
+    assert numbers(tmp_path) == numbers(whole)
+    last = f"checkpoints/step-{STEPS:08d}.npz"
+    assert products(tmp_path)[last] == products(whole)[last]
+
+
+def test_minutes_end_a_run_that_more_minutes_go_on_with(
+    whole, model, people, tmp_path, monkeypatch, capsys
+):
+    now = iter(range(0, 10_000, 6))
+    monkeypatch.setattr(clock, "time", SimpleNamespace(monotonic=lambda: next(now)))
+    # A step takes 6 seconds, the first of each part none.
+    for minutes, step in ((0.5, 6), (0.5, 6), (0.7, 9), (0.0, STEPS)):
+        train(model, people, tmp_path, minutes=minutes)
+        assert model.completed_steps == step
+    out = capsys.readouterr().out
+    assert f"Training in {tmp_path}, up to step 13 or 0.5 minutes in all" in out
+    assert f"{tmp_path} has its 0.5 minutes already: raise --minutes to go on." in out
     assert numbers(tmp_path) == numbers(whole)
     last = f"checkpoints/step-{STEPS:08d}.npz"
     assert products(tmp_path)[last] == products(whole)[last]
