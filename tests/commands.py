@@ -49,8 +49,9 @@ def run_on_model(module: ModuleType, *arguments: str) -> int:
     values = flags.FlagValues()
     source_flags.define(values)
     module.define(values)
+    name = module.__name__.rsplit(".", 1)[-1]
     with mock.patch.object(module, "FLAGS", values):
-        return command._guarded(module.main, values([module.__name__, *map(str, arguments)])) or 0
+        return command._guarded(module.main, values([name, *map(str, arguments)])) or 0
 
 
 def start(name: str, *arguments: str, **options) -> subprocess.Popen:
