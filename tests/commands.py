@@ -48,13 +48,9 @@ def run_on_model(module: ModuleType, *arguments: str) -> int:
     """Run a command that uses a trained model, with flags of its own, and return its status."""
     values = flags.FlagValues()
     module.define(values)
+    name = module.__name__.rsplit(".", 1)[-1]
     with mock.patch.object(module, "FLAGS", values):
-        return (
-            command._guarded(
-                module.main, values([module.__name__.split(".")[-1], *map(str, arguments)])
-            )
-            or 0
-        )
+        return command._guarded(module.main, values([name, *map(str, arguments)])) or 0
 
 
 def start(name: str, *arguments: str, **options) -> subprocess.Popen:

@@ -121,8 +121,15 @@ def _asked(part: str, file: dict[str, np.ndarray], walked: bool) -> int | list[i
             f"The {part} codes are drawn by number, drawn by seeds, or taken from --codes: only one of these."
         )
     if seeds is not None:
-        return [int(seed) for seed in seeds]
+        return _numbers(seeds)
     return given[0] if given else 2 if walked else 8
+
+
+def _numbers(seeds: list[str]) -> list[int]:
+    try:
+        return [int(seed) for seed in seeds]
+    except ValueError as error:
+        raise ValueError(f"Seeds are whole numbers. Received: {','.join(seeds)}") from error
 
 
 def _grid(model: Renderer, identity: np.ndarray, observation: np.ndarray) -> Path:
