@@ -211,7 +211,6 @@ def check(splits: Splits, verifier: Verifier, pairs: int) -> None:
     check_identities(splits.validation, "validation")
     check_identities(splits.test, "test")
     check_identities(splits.train, "training")
-    check_judge(verifier, splits.test.image_size, splits.test.channels)
     names = [set(data.names) for data in splits]
     shared = names[0] & names[1] | names[1] & names[2] | names[0] & names[2]
     if shared:
@@ -219,6 +218,7 @@ def check(splits: Splits, verifier: Verifier, pairs: int) -> None:
             "Training, validation and test must not share identities, or the threshold would be chosen on "
             f"what it judges. Received: {len(shared)} shared, such as {sorted(shared)[0]!r}"
         )
+    check_judge(verifier, splits.test.image_size, splits.test.channels)
 
 
 def check_judge(verifier: Verifier, image_size: int, channels: int) -> None:
