@@ -6,7 +6,7 @@ from absl import flags
 
 from sdgan_tf.evaluation import Verifier, load_verifier
 from sdgan_tf.training import Schedule
-from sdgan_tf.training.runner import ON_COLLAPSE
+from sdgan_tf.training.schedule import ON_COLLAPSE
 
 FLAGS = flags.FLAGS
 DEFAULTS = Schedule()
