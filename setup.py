@@ -40,6 +40,7 @@ setuptools.setup(
         ],
         "fidelity": ["torch-fidelity"],
         "serving": [SERVING],
+        "demo": ["gradio>=6,<7; python_version>='3.10'"],
         "faces": ["dlib-bin>=19.24", "face_recognition_models==0.3.0"],
         "browser": ["playwright"],
         "video": ["imageio-ffmpeg"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -22,3 +23,17 @@ def tuples():
         return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
 
     return make
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Return a browser without a window; where there is none, its tests are skipped."""
+    api = pytest.importorskip("playwright.sync_api", reason="needs playwright, the extra `browser`")
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if not chromium:
+        pytest.skip("needs Chromium on the PATH, as from apt-get install chromium")
+    with api.sync_playwright() as playwright:
+        # As root, as in a container, it has no sandbox.
+        opened = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield opened
+        opened.close()

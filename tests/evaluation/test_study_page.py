@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +11,6 @@ import tiny
 from sdgan_tf.evaluation import study
 from sdgan_tf.evaluation.study_answers import read_answers, read_key
 
-api = pytest.importorskip("playwright.sync_api", reason="needs playwright, see the extra `browser`")
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="needs Chromium on the PATH")
-
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
@@ -23,15 +18,6 @@ def folder(tmp_path_factory):
     splits = tiny.people(8).split(0, 1)
     made = study.make(tiny.people(8, seed=1), splits, pairs=8, question="Same <thing>?")
     return made.save(tmp_path_factory.mktemp("studies") / "study")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """Return a browser without a window."""
-    with api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield opened
-        opened.close()
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""A page to play with: identities in rows, observations in columns, the ways between them."""

@@ -1,0 +1,65 @@
+"""bin/demo: which models it shows, and what it refuses before it loads any."""
+
+from __future__ import annotations
+
+import socket
+import sys
+import urllib.request
+from unittest import mock
+
+import commands
+import pytest
+from absl import flags
+
+from sdgan_tf.cli import command, demo
+
+
+@pytest.fixture(autouse=True)
+def no_traceback(monkeypatch):
+    """Let errors be messages."""
+    monkeypatch.delenv("SDGAN_TRACEBACK", raising=False)
+
+
+def run(*arguments):
+    """Run the command in this process and return its status."""
+    values = flags.FlagValues()
+    demo.define(values)
+    with mock.patch.object(demo, "FLAGS", values):
+        return command._guarded(demo.main, values(["demo", *map(str, arguments)])) or 0
+
+
+def test_without_the_extra_it_names_it(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "gradio", None)
+    monkeypatch.delitem(sys.modules, "sdgan_tf.demo.app", raising=False)
+    assert run(f"--run_dir={commands.GOLDEN}") == 1
+    assert "pip install 'sdgan_tf[demo]'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "Name a model by --saved_model=DIR or --run_dir=DIR."),
+        ([f"--run_dir={commands.GOLDEN}"] * 2, "Two models have the name golden/sdgan"),
+        (["--run_dir=nowhere"], "nowhere is not a run directory"),
+        (["--saved_model=nowhere"], "There is no SavedModel in nowhere"),
+        (["faces"], "Flags have the form --name=value. Received: faces"),
+    ],
+)
+def test_what_cannot_be_shown(arguments, message, capsys):
+    pytest.importorskip("gradio", reason="needs the extra `demo`")
+    assert run(*arguments) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_the_command_serves_the_page_to_this_machine():
+    pytest.importorskip("gradio", reason="needs the extra `demo`")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    process = commands.start("demo", f"--run_dir={commands.GOLDEN}", f"--port={port}")
+    try:
+        assert process.stdout.readline() == f"http://127.0.0.1:{port}/ - Ctrl-C ends it\n"
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/") as response:
+            assert b"Who and how" in response.read()
+    finally:
+        process.kill()
+        process.communicate()
