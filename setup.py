@@ -21,8 +21,13 @@ setuptools.setup(
     long_description=(ROOT / "README.md").read_text(),
     long_description_content_type="text/markdown",
     license="MIT",
-    packages=setuptools.find_packages(include=["sdgan_tf", "sdgan_tf.*"]),
-    package_data={"sdgan_tf.evaluation": ["study.html"]},
+    packages=[*setuptools.find_packages(include=["sdgan_tf", "sdgan_tf.*"]), "sdgan_tf.pretrained"],
+    # Trained models lie where exports do; an installed package brings those of the repository along.
+    package_dir={"sdgan_tf.pretrained": "saved_models"},
+    package_data={
+        "sdgan_tf.evaluation": ["study.html"],
+        "sdgan_tf.pretrained": ["drawn/*.md", "drawn/*/*", "drawn/*/variables/*"],
+    },
     python_requires=">=3.9,<3.14",
     install_requires=[
         f"tensorflow>=2.15.1,<2.22,{BETWEEN}",
@@ -44,6 +49,7 @@ setuptools.setup(
         "faces": ["dlib-bin>=19.24", "face_recognition_models==0.3.0"],
         "browser": ["playwright"],
         "video": ["imageio-ffmpeg"],
+        "plots": ["matplotlib"],
         "dev": ["pytest", "pytest-xdist", "ruff", SERVING],
     },
     classifiers=[

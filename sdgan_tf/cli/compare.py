@@ -21,7 +21,7 @@ from absl import flags
 
 from sdgan_tf import evaluation, training
 from sdgan_tf.cli import command, data_flags
-from sdgan_tf.cli.evaluate import check_judge
+from sdgan_tf.cli.evaluate import check_judge, define_measures, factor_reader
 from sdgan_tf.data import Splits
 from sdgan_tf.generation import tile
 
@@ -39,6 +39,7 @@ def define(values: flags.FlagValues = flags.FLAGS) -> None:
     flags.DEFINE_string("verifier", None, "The judge, as in bin/evaluate.", **at)
     flags.DEFINE_integer("pairs", evaluation.PAIRS, "Pairs of each source, half matched.", 2, **at)
     flags.DEFINE_integer("seed", 0, "Of pairs, codes and resampling.", 0, **at)
+    define_measures(values)
     flags.DEFINE_string("out", "runs/compare", "Folder of the report and of new runs.", **at)
 
 
@@ -68,7 +69,13 @@ def main(arguments: Sequence[str]) -> int:
         train(name, order, runs[name])
         check_data(runs[name], splits)
     evaluator = evaluation.Evaluator(
-        splits, verifier, FLAGS.pairs, FLAGS.seed, progress=command.progress
+        splits,
+        verifier,
+        FLAGS.pairs,
+        FLAGS.seed,
+        floor=FLAGS.judge_floor,
+        factors=factor_reader(splits, FLAGS.factor_steps),
+        progress=command.progress,
     )
     rows, pictures = [evaluator.real], {}
     for name, run_dir in runs.items():

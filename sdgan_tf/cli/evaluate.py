@@ -1,4 +1,4 @@
-"""Measures what was learned: verification, diversity, fidelity.
+"""Measures what was learned: verification, diversity, fidelity, known factors.
 
   bin/evaluate train-verifier --data_dir=DIR --out=VERIFIER
   bin/evaluate --run_dir=RUN --verifier=VERIFIER
@@ -53,12 +53,33 @@ def define(values: flags.FlagValues = flags.FLAGS) -> None:
         "InceptionV3, or a network of yours.",
         **at,
     )
+    define_measures(values)
     flags.DEFINE_string("out", None, "The folder to write (RUN/evaluation).", **at)
     flags.DEFINE_integer("steps", 3000, "train-verifier: steps.", 1, **at)
     flags.DEFINE_integer("dim", 32, "train-verifier: width of the network.", 1, **at)
     flags.DEFINE_string("augment", "translation", "train-verifier: as in bin/train.", **at)
     flags.DEFINE_enum(
         "loss", "margin", LOSSES, "train-verifier: triplet needs TensorFlow Addons.", **at
+    )
+
+
+def define_measures(values: flags.FlagValues) -> None:
+    """Defines the flags of the judge's floor and of the known factors."""
+    flags.DEFINE_float(
+        "judge_floor",
+        evaluation.JUDGE_FLOOR,
+        "A judge whose AUC on real validation identities is below this is refused.",
+        0.0,
+        1.0,
+        flag_values=values,
+    )
+    flags.DEFINE_integer(
+        "factor_steps",
+        2000,
+        "Of drawn people it is also measured which code moves which known factor: steps of training the reader of "
+        "the factors; 0 for none.",
+        0,
+        flag_values=values,
     )
 
 
@@ -83,8 +104,19 @@ def main(arguments: Sequence[str]) -> int:
         source = load_data(FLAGS.images, **data_flags.decoding(FLAGS))
     elif isinstance(source, AdversarialModel):
         size = evaluation.megabytes(source)
-    options = dict(pairs=FLAGS.pairs, seed=FLAGS.seed, spaces=spaces, progress=command.progress)
-    results = evaluation.evaluate(source, splits, verifier, name, size, **options)
+    results = evaluation.evaluate(
+        source,
+        splits,
+        verifier,
+        name,
+        size,
+        pairs=FLAGS.pairs,
+        seed=FLAGS.seed,
+        spaces=spaces,
+        floor=FLAGS.judge_floor,
+        factors=factor_reader(splits, FLAGS.factor_steps),
+        progress=command.progress,
+    )
     reference = results.facts["reference_pictures"]
     pictures = {
         "samples": ("Rows share the identity", tile(results.samples)),
@@ -107,6 +139,14 @@ def check_judge(verifier: evaluation.Verifier, splits: Splits, pairs: int) -> No
             "the test identities, the numbers flatter.",
             file=sys.stderr,
         )
+
+
+def factor_reader(splits: Splits, steps: int) -> evaluation.FactorReader | None:
+    """A reader of the known factors; None for no steps, and for pictures of which none is known."""
+    if not steps or getattr(splits.train, "factors", None) is None:
+        return None
+    print("Training a reader of the known factors", flush=True)
+    return evaluation.train_factor_reader(splits.train, splits.test, steps, callbacks=[_Steps()])
 
 
 def _out() -> Path:

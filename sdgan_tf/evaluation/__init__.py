@@ -1,6 +1,7 @@
 """What was learned, in numbers: verification, diversity, fidelity."""
 
 from sdgan_tf.evaluation.evaluate import (
+    JUDGE_FLOOR,
     Evaluator,
     check,
     check_judge,
@@ -8,6 +9,7 @@ from sdgan_tf.evaluation.evaluate import (
     evaluate,
     facts,
 )
+from sdgan_tf.evaluation.factors import FactorReader, train_factor_reader
 from sdgan_tf.evaluation.measures import judge_auc, megabytes, quick_numbers
 from sdgan_tf.evaluation.pairs import (
     PAIRS,
@@ -22,8 +24,10 @@ from sdgan_tf.evaluation.train_verifier import train_verifier
 from sdgan_tf.evaluation.verifier import Verifier, VerifierError, load_verifier
 
 __all__ = [
+    "JUDGE_FLOOR",
     "PAIRS",
     "Evaluator",
+    "FactorReader",
     "Pairs",
     "Results",
     "Row",
@@ -42,6 +46,7 @@ __all__ = [
     "quick_numbers",
     "real_pairs",
     "table",
+    "train_factor_reader",
     "train_verifier",
     "write_report",
 ]

@@ -10,6 +10,7 @@ import numpy as np
 
 from sdgan_tf.data import IdentityData, Splits
 from sdgan_tf.evaluation import bootstrap, diversity, fidelity, measures, verification
+from sdgan_tf.evaluation.factors import FactorReader, shares
 from sdgan_tf.evaluation.pairs import (
     PAIRS,
     Generator,
@@ -27,6 +28,8 @@ from sdgan_tf.evaluation.verifier import Verifier
 
 # Real pairs of two identities that the threshold of `capacity` accepts.
 CAPACITY_RATE = 0.01
+# A judge that tells real identities apart worse than this, by its AUC on validation pairs, is refused.
+JUDGE_FLOOR = 0.8
 # Training pictures that generated ones are compared with.
 REFERENCE = 10_000
 NEAREST = 3
@@ -44,6 +47,8 @@ class Evaluator:
         spaces: further spaces of features for fidelity: anything with `name` and `embed` as
             `Verifier` has them.
         resamples: of the bootstrap.
+        floor: of the verifier's AUC on validation pairs.
+        factors: reads the known factors of drawn people, see `train_factor_reader`.
         progress: told what is being done.
 
     Attributes:
@@ -52,7 +57,8 @@ class Evaluator:
         real: the `Row` of the test identities.
 
     Raises:
-        ValueError: splits that give no pairs or share identities, or a verifier of other channels.
+        ValueError: splits that give no pairs or share identities, or a verifier of other channels or
+            below the floor.
     """
 
     def __init__(
@@ -63,6 +69,8 @@ class Evaluator:
         seed: int = 0,
         spaces: Sequence[Verifier] = (),
         resamples: int = bootstrap.RESAMPLES,
+        floor: float = JUDGE_FLOOR,
+        factors: FactorReader | None = None,
         progress: Progress = quiet,
     ):
         check(splits, verifier, pairs)
@@ -77,10 +85,12 @@ class Evaluator:
         self.pairs = pairs
         self.seed = seed
         self.resamples = resamples
+        self.factors = factors
         self.progress = progress
         drawn = real_pairs(splits.validation, pairs, seed, progress)
         embeddings = measures.embed(verifier, drawn.images, progress)
         matched, unmatched, _ = measures.distances(drawn, embeddings)
+        _check_floor(verifier, verification.auc(matched, unmatched), floor)
         self.threshold = verification.best_threshold(matched, unmatched)
         self.capacity_threshold = verification.threshold_at(CAPACITY_RATE, unmatched)
         self.reference = some_pictures(splits.train, REFERENCE, seed, progress)
@@ -101,7 +111,10 @@ class Evaluator:
         held = np.array([verification.capacity(p, r) for p, r in zip(found, real)])
         # The first of each is the number itself, the others its replicates.
         capacity = bootstrap.estimates(held[:1], held[1:, np.newaxis])[0]
-        return row._replace(capacity=capacity, megabytes=megabytes)
+        known = []
+        if self.factors and not isinstance(source, IdentityData):
+            known = shares(self.factors, source, self.splits.test, seed=self.seed)
+        return row._replace(capacity=capacity, megabytes=megabytes, factors=known)
 
     def nearest(self, images: np.ndarray) -> np.ndarray:
         """Pictures beside the nearest training pictures: uint8 [n, h, w, c] to [n, 4, h, w, c]."""
@@ -228,6 +241,15 @@ def check_judge(verifier: Verifier, image_size: int, channels: int) -> None:
         raise ValueError(
             f"The verifier {verifier.name!r} takes grey pictures: use --channels=1, or another verifier. "
             f"Received: pictures of {channels} channels"
+        )
+
+
+def _check_floor(verifier: Verifier, auc: float, floor: float) -> None:
+    if auc < floor:
+        raise ValueError(
+            "A judge has to know real identities apart before it judges imagined ones: train it for longer, wider or on "
+            "more identities, bring another, or lower the floor and read the numbers with care. "
+            f"Received: {verifier.name!r} with an AUC of {auc:.3f} on validation pairs, floor={floor}"
         )
 
 

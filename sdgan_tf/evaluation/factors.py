@@ -4,7 +4,7 @@ known.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -59,6 +59,7 @@ def train_factor_reader(
     batch_size: int = 64,
     rate: float = 2e-3,
     seed: int = 0,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> FactorReader:
     """Trains a regressor for all factors of drawn people by least squares.
 
@@ -70,6 +71,7 @@ def train_factor_reader(
         batch_size: pictures in a step.
         rate: Adam's, falling to zero by half a cosine.
         seed: of weights and batches.
+        callbacks: Keras callbacks, such as one that shows progress.
 
     Raises:
         ValueError: pictures whose factors are not known.
@@ -94,7 +96,7 @@ def train_factor_reader(
     schedule = keras.optimizers.schedules.CosineDecay(rate, steps)
     network.compile(keras.optimizers.Adam(schedule), "mse")
     batches = tf.data.Dataset.range(steps).map(batch, tf.data.AUTOTUNE).prefetch(2)
-    network.fit(batches, shuffle=False, verbose=0)
+    network.fit(batches, shuffle=False, verbose=0, callbacks=list(callbacks))
     reader = FactorReader(network, names, train.factors["identity"].shape[1])
     error = np.mean((reader.read(unseen.images) - unseen_targets) ** 2, axis=0)
     reader.explained = 1.0 - error / np.var(unseen_targets, axis=0)

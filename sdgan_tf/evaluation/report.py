@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from sdgan_tf.evaluation.bootstrap import Estimate
+from sdgan_tf.evaluation.factors import LEAST_EXPLAINED
 from sdgan_tf.evaluation.plot import roc_picture
 from sdgan_tf.evaluation.results import Row
 from sdgan_tf.files import atomic_file, write_json
@@ -38,6 +39,12 @@ In brackets: 95 % intervals by resampling identities.
 - {pairs:,} pairs of each source, half matched; seed {seed}.
 """
 
+FACTORS_LEGEND = f"""\
+Share of a factor's variance in generated pictures that comes from z_I alone / from z_O alone; the rest takes both, or is the reader's error. In
+brackets the factor's spread, of 1 in real pictures. Read: how much of the factor a regressor explains on unseen people; factors that it explains
+less than {LEAST_EXPLAINED:.0%} of are left out.
+"""
+
 
 def table(rows: Sequence[Row]) -> str:
     """Results as a Markdown table."""
@@ -55,7 +62,20 @@ def table(rows: Sequence[Row]) -> str:
             found = row.fidelity[space]
             cells += [f"{found.frechet:.3f}", f"{1000 * found.kernel:.2f}"]
         lines.append([*cells, "-" if row.megabytes is None else f"{row.megabytes:.1f}"])
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+    return _markdown(lines)
+
+
+def factor_table(rows: Sequence[Row]) -> str:
+    """Which code moves which known factor, as a Markdown table; empty where none is known."""
+    known = [row for row in rows if row.factors]
+    if not known:
+        return ""
+    heads = ["Factor", "Belongs to", "Read", *(_plain(row.name) for row in known)]
+    lines = [heads, ["---"] * len(heads)]
+    for found in zip(*(row.factors for row in known)):
+        parts = (f"{one.identity:.0%} / {one.observation:.0%} ({one.spread:.2f})" for one in found)
+        lines.append([found[0].name, found[0].belongs_to, f"{found[0].explained:.0%}", *parts])
+    return _markdown(lines)
 
 
 def write_report(
@@ -86,7 +106,9 @@ def write_report(
     shown = [
         f"![{caption}]({name}.png)\n\n*{caption}*\n" for name, (caption, _) in pictures.items()
     ]
-    text = "\n".join(["# Evaluation\n", table(rows), _legend(rows, facts), *shown])
+    factors = factor_table(rows)
+    known = [f"## Known factors\n\n{factors}", FACTORS_LEGEND] if factors else []
+    text = "\n".join(["# Evaluation\n", table(rows), _legend(rows, facts), *known, *shown])
     with atomic_file(folder / "report.md") as file:
         file.write(text.encode())
     write_json(folder / "report.json", {"facts": facts, "rows": [as_json(row) for row in rows]})
@@ -102,6 +124,7 @@ def as_json(row: Row) -> dict[str, Any]:
             name: number if math.isfinite(number) else None
             for name, number in value._asdict().items()
         }
+    record["factors"] = [share._asdict() for share in row.factors]
     record["fidelity"] = {space: found._asdict() for space, found in row.fidelity.items()}
     return record
 
@@ -121,6 +144,10 @@ def _legend(rows: Sequence[Row], facts: Mapping[str, Any]) -> str:
         seed=facts["seed"],
     )
     return legend + "\n".join(lines) + "\n"
+
+
+def _markdown(lines: Sequence[Sequence[str]]) -> str:
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
 def _estimate(found: Estimate | None) -> str:

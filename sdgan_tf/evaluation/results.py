@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from sdgan_tf.evaluation.bootstrap import Estimate
+from sdgan_tf.evaluation.factors import Share
 from sdgan_tf.evaluation.verification import Curve
 
 
@@ -42,6 +44,7 @@ class Row(NamedTuple):
         fidelity: by name of the space of features.
         curve: of verification.
         megabytes: of the parameters of G and D in float32, 1e6 bytes each; None where unknown.
+        factors: which code moves which known factor; empty where none is known.
     """
 
     name: str
@@ -55,6 +58,7 @@ class Row(NamedTuple):
     fidelity: dict[str, Fidelity]
     curve: Curve
     megabytes: float | None
+    factors: Sequence[Share] = ()
 
 
 class Results(NamedTuple):

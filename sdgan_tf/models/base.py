@@ -280,7 +280,7 @@ class AdversarialModel(Renderer, keras.Model):
         """Writes a SavedModel for TF Serving to `path`, a version's folder such as
         `saved_models/faces/1`.
 
-        See `sdgan_tf.serving.signatures` for what it answers.
+        See `sdgan_tf.serving.export` for what it answers.
         """
         # Serving stands above the models; this name is here because users look for it on the model.
         from sdgan_tf.serving import export

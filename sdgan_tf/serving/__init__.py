@@ -4,7 +4,7 @@ from sdgan_tf.serving import container, warmup
 from sdgan_tf.serving.client import Client
 from sdgan_tf.serving.errors import ServingError
 from sdgan_tf.serving.export import batch_rows, export, next_version
-from sdgan_tf.serving.saved import ExportedModel, load
+from sdgan_tf.serving.saved import ExportedModel, from_pretrained, load
 
 __all__ = [
     "Client",
@@ -13,6 +13,7 @@ __all__ = [
     "batch_rows",
     "container",
     "export",
+    "from_pretrained",
     "load",
     "next_version",
     "warmup",

@@ -12,6 +12,7 @@ from sdgan_tf.latents import LatentSpace
 from sdgan_tf.models import Renderer
 from sdgan_tf.serving.export import versions
 
+PRETRAINED = ("drawn",)
 FUNCTIONS = ("pictures", "identity_codes", "observation_codes", "description")
 
 
@@ -100,6 +101,37 @@ def load(path: str | Path) -> ExportedModel:
             f"{', '.join(missing)}. Write it by `bin/export`."
         )
     return ExportedModel(path, restored)
+
+
+def from_pretrained(name: str = "drawn") -> ExportedModel:
+    """Loads a trained model that comes with the package.
+
+    Args:
+        name: `"drawn"`: imagined drawn people, 64x64, trained by `flags/quickstart.cfg`; its card is
+            `saved_models/drawn/README.md`.
+
+    Raises:
+        ValueError: there is no such model.
+
+    Example:
+
+    >>> model = from_pretrained("drawn")
+    >>> model.generate(identities=2, observations=3, seed=1).shape
+    (2, 3, 64, 64, 3)
+    """
+    if name not in PRETRAINED:
+        raise ValueError(
+            f"The trained models that come along are {', '.join(PRETRAINED)}; others are loaded by their "
+            f"path, by `load_saved_model`. Received: name={name!r}"
+        )
+    return load(_installed(name))
+
+
+def _installed(name: str) -> Path:
+    """Where a trained model lies: in an installed package, or in a clone."""
+    package = Path(__file__).parents[1]
+    folder = package / "pretrained" / name
+    return folder if folder.is_dir() else package.parent / "saved_models" / name
 
 
 def _version(path: Path) -> Path:

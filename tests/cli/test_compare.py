@@ -48,7 +48,7 @@ def test_runs_there_and_runs_to_train_are_measured_in_one_table(here, tmp_path, 
     assert commands.run_train(*commands.TINY, *DATA, "--steps=1", f"--run_dir={old}") == 0
     order = f"ac --model=acdcgan {SMALL} --steps=9"
     asked = (f"--train={order}", "--steps=2", "--verifier=v", "--pairs=20", f"--out={out}")
-    assert run(f"--runs={old}", *asked) == 0
+    assert run(f"--runs={old}", *asked, "--factor_steps=0", "--judge_floor=0") == 0
     # The old run's data, and the budget of the comparison over that of the run.
     assert {*DATA, "--data_dir=", "--validation_fraction=0.1"} <= set(here[0])
     assert here[0].index("--steps=9") < here[0].index("--steps=2")

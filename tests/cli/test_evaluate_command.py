@@ -6,16 +6,18 @@ import json
 import shutil
 
 import commands
+import numpy as np
 import pytest
 
 import sdgan_tf as sd
 from sdgan_tf.cli import evaluate
+from sdgan_tf.data.drawn import IDENTITY_FACTORS, OBSERVATION_FACTORS
 from sdgan_tf.evaluation import load_verifier
 from sdgan_tf.generation import save_png
 from sdgan_tf.training import load_run
 
 DATA = ("--image_size=16", "--drawn_identities=60", "--drawn_observations=3", "--data_seed=5")
-SMALL = ("--pairs=20", "--seed=3")
+SMALL = ("--pairs=20", "--seed=3", "--factor_steps=0", "--judge_floor=0")
 
 
 def run(*arguments):
@@ -64,6 +66,19 @@ def test_a_run_is_measured_on_its_own_data(trained, capsys):
     assert "Note:" not in err
 
 
+def test_drawn_people_are_measured_by_their_known_factors(trained, tmp_path, monkeypatch, capsys):
+    # What two steps teach is next to nothing.
+    monkeypatch.setattr("sdgan_tf.evaluation.factors.LEAST_EXPLAINED", -np.inf)
+    asked = (f"--run_dir={trained / 'run'}", f"--verifier={trained / 'judge'}", "--pairs=20")
+    assert run(*asked, "--judge_floor=0", "--factor_steps=2", f"--out={tmp_path}") == 0
+    _, (real, made), _ = report(tmp_path)
+    names = [factor["name"] for factor in made["factors"]]
+    assert names == [*IDENTITY_FACTORS, *OBSERVATION_FACTORS]
+    assert real["factors"] == []
+    assert "## Known factors" in (tmp_path / "report.md").read_text()
+    assert "2 of 2 steps" in capsys.readouterr().err
+
+
 def test_flags_that_are_given_win_over_those_of_the_run(trained, tmp_path, capsys):
     asked = (f"--run_dir={trained / 'run'}", f"--verifier={trained / 'judge'}", *SMALL)
     assert run(*asked, "--data_seed=6", f"--out={tmp_path}") == 0
@@ -104,6 +119,7 @@ def test_a_folder_of_pictures_is_measured(trained, tmp_path):
         (["--run_dir=RUN", "--verifier=nowhere"], "Received: nowhere"),
         (["--run_dir=RUN", "--verifier=JUDGE", "--pairs=7"], "even number. Received: pairs=7"),
         (["--run_dir=RUN", "--verifier=JUDGE", "--out=RUN/config.json"], "is no folder"),
+        (["--run_dir=RUN", "--verifier=JUDGE", "--judge_floor=1"], "on validation pairs, floor=1.0"),
         (["--run_dir=RUN", "--verifier=JUDGE", "--features=x.h5"], "x.h5 does not hold weights"),
         (["--run_dir=RUN", "--verifier=JUDGE", "--test_fraction=0"], "Pairs of the test identities"),
         (["--run_dir=RUN", "--verifier=JUDGE", "--image_size=32"], "image_size=16, channels=3"),

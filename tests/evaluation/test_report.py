@@ -10,7 +10,9 @@ from PIL import Image
 
 from sdgan_tf.evaluation import Row, table, write_report
 from sdgan_tf.evaluation.bootstrap import Estimate
+from sdgan_tf.evaluation.factors import Share
 from sdgan_tf.evaluation.plot import MARGINS, SIZE, roc_picture
+from sdgan_tf.evaluation.report import factor_table
 from sdgan_tf.evaluation.results import Fidelity
 from sdgan_tf.evaluation.verification import Curve
 
@@ -28,17 +30,34 @@ FACTS = {
 }
 
 
-def row(name, capacity=None, megabytes=None, same=None):
+FACTORS = [
+    Share("hair", "identity", 0.9, 0.05, 0.05, 1.1, 0.92),
+    Share("tilt", "observation", 0.0, 0.98, 0.02, 0.7, 0.45),
+]
+
+
+def row(name, capacity=None, megabytes=None, same=None, factors=()):
     number = Estimate(0.9, 0.85, 0.9456)
     spaces = {"judge": Fidelity(0.5, 77, 0.00123, 0.1), "a|b": Fidelity(1.5, 77, -0.001, 0.1)}
     return Row(
-        name, number, same, number, number, number, number, capacity, spaces, STEP, megabytes
+        name,
+        number,
+        same,
+        number,
+        number,
+        number,
+        number,
+        capacity,
+        spaces,
+        STEP,
+        megabytes,
+        factors,
     )
 
 
 ROWS = [
     row("real"),
-    row("fake | one", Estimate(1234.5, 20.25, np.inf), 56.66, Estimate(0.5, 0.4, 0.6)),
+    row("fake | one", Estimate(1234.5, 20.25, np.inf), 56.66, Estimate(0.5, 0.4, 0.6), FACTORS),
 ]
 
 
@@ -57,6 +76,14 @@ def test_the_table_has_a_line_for_each_source():
     assert fake.endswith("| 56.7 |")
 
 
+def test_known_factors_have_a_table_of_their_own():
+    head, _, hair, tilt = factor_table(ROWS).splitlines()
+    assert head == "| Factor | Belongs to | Read | fake / one |"
+    assert hair == "| hair | identity | 92% | 90% / 5% (1.10) |"
+    assert tilt == "| tilt | observation | 45% | 0% / 98% (0.70) |"
+    assert factor_table(ROWS[:1]) == ""
+
+
 def test_the_report_lies_in_its_folder(tmp_path):
     folder = tmp_path / "new" / "report"
     picture = np.full([4, 6, 3], 7, np.uint8)
@@ -67,6 +94,7 @@ def test_the_report_lies_in_its_folder(tmp_path):
     assert names == ["report.json", "report.md", "roc.png", "samples.png"]
     text = (folder / "report.md").read_text()
     assert table(ROWS) in text
+    assert factor_table(ROWS) in text
     for part in ("judge (identities 7)", "MS-SSIM as it was", "1,234 training", "1% of real",
                  "FD of 77", "200 pairs", "seed 3", "Test: 9 identities",
                  "![Some samples](samples.png)", "![Verification](roc.png)"):  # fmt: skip
@@ -74,6 +102,7 @@ def test_the_report_lies_in_its_folder(tmp_path):
     found = json.loads((folder / "report.json").read_text(), parse_constant=pytest.fail)
     assert found["facts"] == FACTS
     real, fake = found["rows"]
+    assert real["factors"] == [] and fake["factors"][0]["name"] == "hair"
     assert real["capacity"] is None
     assert fake["capacity"] == {"value": 1234.5, "low": 20.25, "high": None}
     assert fake["auc"] == {"value": 0.9, "low": 0.85, "high": 0.9456}
