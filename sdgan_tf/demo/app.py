@@ -27,12 +27,14 @@ PHOTO_HELP = (
 )
 CSS = """
 .gradio-container { max-width: 1160px !important; margin: auto !important; }
-#board, #ways { --side: min(500px, 76vw); --head: 44px; gap: 6px; flex: none; width: fit-content; }
+/* Gradio writes into each column that it grows. */
+#board, #ways, #people { flex: none !important; }
+#board, #ways { --side: min(500px, 76vw); --head: 44px; gap: 6px; width: fit-content; }
 #ways { width: var(--side); }
 #ways p { line-height: 34px; white-space: nowrap; }
 #words p { line-height: 1.4; white-space: normal; }
 #rows { gap: 6px; flex-wrap: nowrap; }
-#people { flex: none; width: var(--head); min-width: 0 !important; height: var(--side); gap: 2px; }
+#people { width: var(--head); min-width: 0 !important; height: var(--side); gap: 2px; }
 #views { margin-left: calc(var(--head) + 6px); width: var(--side); gap: 2px; flex-wrap: nowrap; }
 #people button, #views button { flex: 1; min-width: 0; padding: 2px; font-size: 20px; }
 #grid, #between { flex: none; width: var(--side); min-height: var(--side); min-width: 0 !important; }

@@ -11,10 +11,11 @@ import commands
 import pytest
 from absl import flags
 
-from sdgan_tf.cli import command, compare
+from sdgan_tf.cli import command, compare, train
 from sdgan_tf.evaluation import Verifier
 
 DATA = ("--image_size=16", "--drawn_identities=60", "--drawn_observations=3", "--data_seed=5")
+PRESETS = commands.ROOT / "flags" / "compare"
 SMALL = "--dim=2 --d_i=3 --d_o=3 --batch_size=2 --precision=float32"
 
 
@@ -94,10 +95,12 @@ def test_orders_are_split_as_a_shell_splits_them():
     assert found == {"a": ["--dim=2", "--data_dir=my faces"], "b": []}
 
 
-def test_the_preset_names_what_there_is():
-    path = commands.ROOT / "flags" / "compare" / "baselines.cfg"
-    lines = [line for line in path.read_text().splitlines() if line.startswith("--train=")]
+@pytest.mark.parametrize("preset", sorted(path.name for path in PRESETS.glob("*.cfg")))
+def test_presets_name_what_there_is(preset):
+    lines = (PRESETS / preset).read_text().splitlines()
+    lines = [line for line in lines if line.startswith("--train=")]
     orders = compare.training_orders([line[len("--train=") :] for line in lines])
-    assert len(orders) == len(lines) > 5
-    for name, (flagfile, *_) in orders.items():
+    assert len(orders) == len(lines) >= 5
+    for name, (flagfile, *others) in orders.items():
         assert Path(commands.ROOT, flagfile.split("=")[1]).exists(), name
+        assert all(train.FLAGS[other[2:].split("=")[0]] for other in others), name
