@@ -1,10 +1,8 @@
-"""What every model of the family shares: networks' precision, optimizers, step counter, averaged
-generator.
-"""
+"""What every model of the family shares: codes, step counter, averaged generator, state."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ from tensorflow import keras
 from sdgan_tf import keras_compat
 from sdgan_tf.latents import LatentSpace
 from sdgan_tf.models import variables
+from sdgan_tf.models.optimizers import TwoOptimizers
 from sdgan_tf.models.renderer import Renderer
 from sdgan_tf.pixels import to_float
 from sdgan_tf.randomness import attempt_seed, stateless_seed
@@ -22,7 +21,7 @@ from sdgan_tf.randomness import attempt_seed, stateless_seed
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 
 
-class AdversarialModel(Renderer, keras.Model):
+class AdversarialModel(Renderer, TwoOptimizers):
     """Base of the models that learn a generator from matched tuples against a discriminator.
 
     A subclass makes `self.generator` and `self.discriminator` in its constructor, calls
@@ -154,64 +153,6 @@ class AdversarialModel(Renderer, keras.Model):
     def metrics(self) -> list[keras.metrics.Metric]:
         return self._trackers
 
-    # --- optimizers
-
-    def default_optimizers(self) -> tuple[Any, Any]:
-        """The optimizers that `compile()` makes: (discriminator's, generator's)."""
-        raise NotImplementedError
-
-    def compile(
-        self, d_optimizer: Any = None, g_optimizer: Any = None, jit_compile: bool = False, **kwargs
-    ) -> None:
-        """Sets the two optimizers and builds them.
-
-        Args:
-            d_optimizer: of the discriminator; None for the paper's.
-            g_optimizer: of the generator; None for the paper's.
-            jit_compile: whether XLA compiles the step. Off by default: on CPU it is several times
-                slower.
-            **kwargs: such as `steps_per_execution`, for `keras.Model.compile`.
-        """
-        super().compile(optimizer=keras_compat.NO_OPTIMIZER, jit_compile=jit_compile, **kwargs)
-        self._compile_options = {"jit_compile": jit_compile, **kwargs}
-        d_default, g_default = self.default_optimizers()
-        self.d_optimizer = self._ready(d_optimizer or d_default, self.discriminator)
-        self.g_optimizer = self._ready(g_optimizer or g_default, self.generator)
-
-    def fit(self, *args: Any, steps_per_epoch: int | None = None, **kwargs: Any) -> Any:
-        """`keras.Model.fit`; steps must divide into executions of several, or Keras 3 would do too
-        many.
-        """
-        size = self._compile_options.get("steps_per_execution") or 1
-        if size != "auto" and (steps_per_epoch or 0) % size:
-            raise ValueError(
-                "An epoch is a whole number of executions. "
-                f"Received: steps_per_epoch={steps_per_epoch}, steps_per_execution={size}"
-            )
-        return super().fit(*args, steps_per_epoch=steps_per_epoch, **kwargs)
-
-    def _ready(self, optimizer: Any, network: keras.Model) -> Any:
-        optimizer = keras.optimizers.get(optimizer)
-        if self.precision == "mixed_float16":
-            optimizer = keras_compat.with_loss_scaling(optimizer)
-        # Built now, within the strategy's scope: built later, reloading drops the moments and
-        # mirrored training fails.
-        optimizer.build(network.trainable_variables)
-        return optimizer
-
-    def get_compile_config(self) -> dict[str, Any]:
-        return {
-            "d_optimizer": keras.optimizers.serialize(self.d_optimizer),
-            "g_optimizer": keras.optimizers.serialize(self.g_optimizer),
-            **self._compile_options,
-        }
-
-    def compile_from_config(self, config: dict[str, Any]) -> None:
-        config = dict(config)
-        for name in ("d_optimizer", "g_optimizer"):
-            config[name] = keras.optimizers.deserialize(config[name])
-        self.compile(**config)
-
     # --- pieces of a train step
 
     def _draw(self, count: tf.Tensor, stream: str) -> tf.Tensor:
@@ -238,19 +179,6 @@ class AdversarialModel(Renderer, keras.Model):
                 f"Received: shape {tuple(images.shape)}"
             )
         return to_float(images)
-
-    def _apply(self, optimizer: Any, found: Sequence[tf.Tensor], network: keras.Model) -> None:
-        keras_compat.apply_gradients(optimizer, found, network.trainable_variables)
-
-    def _gradients(
-        self, optimizer: Any, tape: tf.GradientTape, loss, network: keras.Model, also=()
-    ):
-        """Gradients of `loss` in the network's variables, and in the tensors of `also` behind them."""
-        # Optimizers sum over replicas, losses are means over one replica's tuples.
-        with tape:
-            loss = loss / tf.cast(tf.distribute.get_strategy().num_replicas_in_sync, loss.dtype)
-        sources = [*network.trainable_variables, *also]
-        return keras_compat.gradients(optimizer, tape, loss, sources)
 
     def _end_step(self, logs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Moves the averaged generator and the step counter on; returns the running means of

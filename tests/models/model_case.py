@@ -136,6 +136,11 @@ class ModelCase:
             self.fit(model, steps=3)
         assert model.completed_steps == 0
 
+    def test_a_model_that_was_not_compiled_says_so(self):
+        model = self.model_class(**self.arguments)
+        with pytest.raises((ValueError, RuntimeError), match=r"compile"):
+            self.fit(model)
+
     def test_a_step_moves_what_is_trained(self, trained):
         assert int(trained.step) == trained.completed_steps == 2
         assert type(trained.completed_steps) is int
