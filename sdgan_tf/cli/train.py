@@ -33,6 +33,12 @@ def main(arguments: Sequence[str]) -> int:
     parts = data_flags.split(data_flags.load(k=model_flags.k()))
     for name, part in zip(parts._fields, parts):
         print(f"{name.capitalize()}: {part.summary()}")
+    few = [name for name in ("validation", "test") if len(getattr(parts, name)) < 2]
+    if few:
+        print(
+            f"Note: bin/evaluate needs two {' and two '.join(few)} identities or more. To keep more, raise "
+            "--validation_fraction and --test_fraction now: they are chosen before training."
+        )
     with _scope():
         model = model_flags.build(len(parts.train))
     print(", ".join(f"{name}: {size:,} parameters" for name, size in model.parameters().items()))

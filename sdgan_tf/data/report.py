@@ -78,10 +78,11 @@ class Report:
         """The bad data in words, one line each; long lists are capped."""
         lines = []
         if self.broken:
-            lines.append(f"{len(self.broken)} broken pictures:")
+            lines.append(f"{_count(len(self.broken), 'broken picture')}:")
             lines += _capped([f"{path}: {reason}" for path, reason in self.broken])
         if self.short:
-            lines.append(f"{len(self.short)} identities with fewer than k={self.k} pictures:")
+            short = _count(len(self.short), "identity", "identities")
+            lines.append(f"{short} with fewer than k={self.k} pictures:")
             lines += _capped([f"{name}: {count}" for name, count in self.short])
         return [printable(line) for line in lines]
 
@@ -93,10 +94,14 @@ class Report:
             (self.duplicates_within, "within one identity"),
         ):
             if groups:
-                lines.append(f"{len(groups)} groups of identical files {where} (all kept):")
+                lines.append(
+                    f"{_count(len(groups), 'group')} of identical files {where} (all kept):"
+                )
                 lines += _capped([" = ".join(_capped_names(group)) for group in groups])
         if self.nested:
-            lines.append(f"{len(self.nested)} folders too deep to be read hold pictures:")
+            lines.append(
+                f"{_count(len(self.nested), 'folder')} with pictures, too deep to be read:"
+            )
             lines += _capped(self.nested)
         if self.ignored:
             lines.append(f"ignored: {', '.join(f'{n} {kind}' for kind, n in self.ignored.items())}")
@@ -170,6 +175,11 @@ def printable(text: str) -> str:
     """Makes a text with the name of a file in it fit for any terminal: names may hold anything."""
     text = text.encode("utf-8", "backslashreplace").decode("utf-8")
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def _count(number: int, one: str, several: str = "") -> str:
+    """`1 picture`, `2 pictures`."""
+    return f"{number:,} {one if number == 1 else several or one + 's'}"
 
 
 def _capped(lines: list[str]) -> list[str]:

@@ -76,7 +76,8 @@ def check_identities(data: IdentityData, part: str) -> None:
     if np.sum(data.counts >= 1) < 2 or not several:
         raise ValueError(
             f"Pairs of the {part} identities need at least two identities, one with two pictures or more. "
-            "Add pictures, or raise the fraction of identities kept for this part. "
+            "Add identities, or keep more of them for this part: --validation_fraction, --test_fraction, or the arguments "
+            "of `split`, and train anew, for they are chosen before training. "
             f"Received: {data.summary()}, {several} of them with two pictures or more"
         )
 

@@ -137,7 +137,7 @@ def _different(candidates: np.ndarray, count: int, used: set[int], kind: str) ->
     used.update(*chosen)
     if len(chosen) < count:
         raise ValueError(
-            f"There are too few {kind} pairs: ask for fewer pairs, or give more pictures. "
+            f"There are too few {kind} pairs: ask for fewer by --pairs, or keep more real identities for tests. "
             f"Received: {len(chosen)} different ones where {count} are needed"
         )
     return [list(pair) for pair in chosen]

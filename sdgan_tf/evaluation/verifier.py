@@ -187,7 +187,7 @@ def load_verifier(
         else:
             raise VerifierError(
                 "A verifier is a folder that `bin/evaluate train-verifier` wrote, a SavedModel's folder, "
-                f"a .keras file, or {FACES}. Received: {path}"
+                f"a .keras file, or {FACES}. Received: {path}{'' if path.exists() else ', which does not exist'}"
             )
     except VerifierError:
         raise

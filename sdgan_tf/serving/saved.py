@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
+from absl import logging
 
 from sdgan_tf.latents import LatentSpace
 from sdgan_tf.models import Renderer
@@ -83,17 +84,19 @@ def load(path: str | Path) -> ExportedModel:
         ValueError: it is damaged, or another program's.
     """
     path = _version(Path(path))
-    logger = tf.get_logger()
-    level = logger.level
-    # It warns that the gradients of gradients are not there, which nothing here asks for.
-    logger.setLevel("ERROR")
+    # They warn that the gradients of gradients are not there, which nothing here asks for.
+    loggers = tf.get_logger(), logging.get_absl_logger()
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel("ERROR")
     try:
         restored = tf.saved_model.load(str(path))
     # Damaged files raise all kinds of errors, from OSError to those of the protocol buffers.
     except Exception as error:
         raise ValueError(f"The SavedModel in {path} cannot be read: {error}") from error
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels):
+            logger.setLevel(level)
     missing = [name for name in FUNCTIONS if not callable(getattr(restored, name, None))]
     if missing:
         raise ValueError(
