@@ -176,3 +176,15 @@ def test_changed_flags_and_a_directory_in_use_are_refused(whole, capsys):
     assert "Another process is training in" in capsys.readouterr().err
     run.close()
     assert products(path) == before
+
+
+@pytest.mark.parametrize(("fraction", "told"), [("0", True), ("0.5", False)])
+def test_parts_too_small_to_judge_by_are_told_of(fraction, told, capsys):
+    asked = (
+        *commands.TINY,
+        f"--validation_fraction={fraction}",
+        "--test_fraction=0.25",
+        "--dry_run",
+    )
+    assert run_train(*asked) == 0
+    assert ("bin/evaluate needs two validation" in capsys.readouterr().out) == told
