@@ -181,7 +181,7 @@ def test_changed_flags_and_a_directory_in_use_are_refused(whole, capsys):
 @pytest.mark.parametrize(("fraction", "told"), [("0", True), ("0.5", False)])
 def test_parts_too_small_to_judge_by_are_told_of(fraction, told, capsys):
     asked = (
-        *commands.TINY,
+        *TINY,
         f"--validation_fraction={fraction}",
         "--test_fraction=0.25",
         "--dry_run",
