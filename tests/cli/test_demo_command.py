@@ -31,6 +31,7 @@ def run(*arguments):
 def test_without_the_extra_it_names_it(capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "gradio", None)
     monkeypatch.delitem(sys.modules, "sdgan_tf.demo.app", raising=False)
+    monkeypatch.delattr("sdgan_tf.demo.app", raising=False)
     assert run(f"--run_dir={commands.GOLDEN}") == 1
     assert "pip install 'sdgan_tf[demo]'" in capsys.readouterr().err
 
