@@ -1,7 +1,7 @@
 """How well codes of unseen people are found: errors, and how often a judge takes the find for the photo.
 
-  bin/evaluate train-verifier --drawn_identities=2000 --data_seed=1 --out=judges/drawn
-  bin/evaluate train-verifier --drawn_identities=2000 --data_seed=2 --out=judges/guide
+  bin/evaluate train-verifier --drawn_identities=2000 --data_seed=1 --steps=1500 --out=judges/drawn
+  bin/evaluate train-verifier --drawn_identities=2000 --data_seed=2 --steps=1500 --out=judges/guide
   python benchmarks/inversion.py --verifier=judges/drawn [--guide=judges/guide] [--photos=64]
 
 The photos are of people that neither model nor judges have seen. The judge says whether photo and
@@ -17,7 +17,7 @@ from absl import app, flags
 
 import sdgan_tf as sd
 from sdgan_tf import evaluation, generation
-from sdgan_tf.evaluation import verification
+from sdgan_tf.evaluation import measures, verification
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("saved_model", "saved_models/drawn", "An exported model of drawn people.")
@@ -58,11 +58,8 @@ def main(_) -> None:
 def _threshold(judge: evaluation.Verifier, people) -> tuple[float, float]:
     """The judge's threshold and its AUC, on pairs of other people."""
     drawn = evaluation.real_pairs(people, 4000)
-    seen = judge.embed(drawn.images)
-    distances = [
-        verification.squared_distances(seen, found) for found in (drawn.matched, drawn.unmatched)
-    ]
-    return verification.best_threshold(*distances), verification.auc(*distances)
+    matched, unmatched, _ = measures.distances(drawn, judge.embed(drawn.images))
+    return verification.best_threshold(matched, unmatched), verification.auc(matched, unmatched)
 
 
 if __name__ == "__main__":
