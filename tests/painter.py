@@ -6,10 +6,10 @@ import numpy as np
 import tensorflow as tf
 
 from sdgan_tf.latents import LatentSpace
-from sdgan_tf.models import Renderer
+from sdgan_tf.models import ImageModel
 
 
-class Painter(Renderer):
+class Painter(ImageModel):
     """Pictures that are linear in their codes, so that each picture of a code is its own.
 
     Pictures of codes in [-1, 1] lie in [-1, 1].

@@ -10,14 +10,14 @@ import tensorflow as tf
 from absl import logging
 
 from sdgan_tf.latents import LatentSpace
-from sdgan_tf.models import Renderer
+from sdgan_tf.models import ImageModel
 from sdgan_tf.serving.export import versions
 
 PRETRAINED = ("drawn",)
 FUNCTIONS = ("pictures", "identity_codes", "observation_codes", "description")
 
 
-class ExportedModel(Renderer):
+class ExportedModel(ImageModel):
     """A model that `export` wrote, to be used like the one it was: `generate`, `render`, `score`.
 
     Calling it with codes float [n, d_i + d_o] gives differentiable pictures, float32 [n, h, w, c]
