@@ -33,6 +33,7 @@ class IdentityImages(IdentityData):
         on_bad_data: str = "fail",
         report: Report | None = None,
         factors: dict | None = None,
+        fields: dict[str, np.ndarray] | None = None,
     ):
         """Takes the pictures of all identities, one identity after another.
 
@@ -44,17 +45,23 @@ class IdentityImages(IdentityData):
             on_bad_data: `"fail"` or `"skip"`, see `IdentityData`.
             report: What the data doctor found, if it was asked.
             factors: See the class.
+            fields: What else is known of each image, such as a mask or a label: arrays
+                `[images, ...]` by name. `tuples` gives them along with the images.
 
         Raises:
             ValueError: If the arguments do not fit each other.
         """
         images, counts = np.asarray(images), np.asarray(counts, np.int64)
+        fields = {name: np.asarray(values) for name, values in (fields or {}).items()}
         _check_arrays(names, counts, images, factors)
+        _check_fields(fields, len(images))
         self._array = _aligned(images)
         # The usual conversions copy, twice for a while; this shares. And it stays on the CPU even
         # where there is a GPU: that is where pipelines gather pictures.
         with tf.init_scope():
             self._tensor = tf.experimental.dlpack.from_dlpack(self._array.__dlpack__())
+            with tf.device("CPU:0"):
+                self._fields = {name: tf.constant(values) for name, values in fields.items()}
         self._array.flags.writeable = False
         starts = np.cumsum(counts) - counts
         super().__init__(names, counts, starts, *images.shape[2:], on_bad_data, report)
@@ -67,16 +74,28 @@ class IdentityImages(IdentityData):
         numbers = _spans(self._starts, self.counts)
         return whole if len(numbers) == len(whole) else whole[numbers]
 
+    @property
+    def fields(self) -> dict[str, np.ndarray]:
+        """What else is known of each image: arrays `[images, ...]` by name, in the same order."""
+        numbers = _spans(self._starts, self.counts)
+        return {name: values.numpy()[numbers] for name, values in self._fields.items()}
+
     def _pictures(self, numbers: np.ndarray) -> np.ndarray:
         return self._array[numbers]
 
     def _fetch(self, steps, draw, batch_size: int, k: int) -> tf.data.Dataset:
-        tensor = self._tensor
-        return steps.map(lambda step: tf.gather(tensor, draw(step)), tf.data.AUTOTUNE)
+        arrays = {"images": self._tensor, **self._fields}
+
+        def gather(step: tf.Tensor) -> dict[str, tf.Tensor]:
+            identity, numbers = draw(step)
+            batch = {name: tf.gather(values, numbers) for name, values in arrays.items()}
+            return {**batch, "identity": identity}
+
+        return steps.map(gather, tf.data.AUTOTUNE)
 
     def _subset(self, identities: np.ndarray) -> IdentityImages:
         part = IdentityImages.__new__(IdentityImages)
-        part._array, part._tensor = self._array, self._tensor
+        part._array, part._tensor, part._fields = self._array, self._tensor, self._fields
         IdentityData.__init__(
             part,
             [self.names[i] for i in identities],
@@ -101,7 +120,10 @@ class IdentityImages(IdentityData):
 
     def _digest(self, identity: int) -> bytes:
         start, count = self._starts[identity], self.counts[identity]
-        return hashlib.sha256(self._array[start : start + count]).digest()
+        digest = hashlib.sha256(self._array[start : start + count])
+        for name, values in sorted(self._fields.items()):
+            digest.update(name.encode() + values[start : start + count].numpy().tobytes())
+        return digest.digest()
 
     def _place(self) -> str:
         megabytes = self.counts.sum() * self.image_size**2 * self.channels / 1e6
@@ -164,4 +186,18 @@ def _check_arrays(names, counts: np.ndarray, images: np.ndarray, factors: dict |
             raise ValueError(
                 "`factors` must have a row for each identity and for each picture, "
                 f"{len(names)} and {len(images)}. Received: {rows[0]} and {rows[1]} rows"
+            )
+
+
+def _check_fields(fields: dict[str, np.ndarray], images: int) -> None:
+    for name, values in fields.items():
+        if name in ("images", "identity"):
+            raise ValueError(
+                "A batch has the fields 'images' and 'identity' already. Received: "
+                f"fields={{{name!r}: ...}}"
+            )
+        if values.ndim < 1 or len(values) != images:
+            raise ValueError(
+                f"Each of `fields` must have a row for each of the {images} images. Received: "
+                f"{name!r} of shape {list(values.shape)}"
             )

@@ -101,17 +101,18 @@ class IdentityRecords(IdentityData):
             lengths = tf.constant(self._index.lengths)
         shape = (self.image_size, self.image_size, self.channels)
 
-        def read_tuple(numbers: tf.Tensor) -> tf.Tensor:
+        def read_tuple(identity: tf.Tensor, numbers: tf.Tensor) -> dict[str, tf.Tensor]:
             # One identity's pictures are in one file.
             contents = tf.io.read_file(files[shard_of_picture[numbers[0]]])
             pngs = tf.strings.substr(
                 contents, tf.gather(offsets, numbers), tf.gather(lengths, numbers)
             )
             images = [tf.io.decode_png(pngs[i], self.channels) for i in range(k)]
-            return tf.ensure_shape(tf.stack(images), [k, *shape])
+            images = tf.ensure_shape(tf.stack(images), [k, *shape])
+            return {"images": images, "identity": identity}
 
-        numbers = steps.map(draw).unbatch()
-        return numbers.map(read_tuple, tf.data.AUTOTUNE).batch(batch_size, drop_remainder=True)
+        tuples = steps.map(draw).unbatch()
+        return tuples.map(read_tuple, tf.data.AUTOTUNE).batch(batch_size, drop_remainder=True)
 
     def _subset(self, identities: np.ndarray) -> IdentityRecords:
         return IdentityRecords(self._index, self._identities[identities], self.on_bad_data)

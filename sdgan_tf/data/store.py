@@ -68,8 +68,8 @@ class IdentityData(abc.ABC):
     def _fetch(self, steps: tf.data.Dataset, draw: Callable, batch_size: int, k: int):
         """Fetches tuples in a pipeline.
 
-        `draw` takes an element of `steps` to the numbers of its pictures, int64
-        `[batch_size, k]`; returns the `tf.data.Dataset` of uint8 `[batch_size, k, h, w, c]`.
+        `draw` takes an element of `steps` to its identities, int64 `[batch_size]`, and the
+        numbers of its images, int64 `[batch_size, k]`; returns the `tf.data.Dataset` of batches.
         """
 
     @abc.abstractmethod
@@ -106,7 +106,6 @@ class IdentityData(abc.ABC):
         batch_size: int = 16,
         seed: int = 0,
         start_step: int = 0,
-        labels: bool = False,
     ) -> tf.data.Dataset:
         """An endless stream of batches of matched tuples.
 
@@ -121,11 +120,11 @@ class IdentityData(abc.ABC):
             batch_size: How many tuples make up a batch.
             seed: Another seed gives another stream.
             start_step: The number of the first batch.
-            labels: Whether to say who is in each tuple as well.
 
         Returns:
-            A `tf.data.Dataset` of uint8 `[batch_size, k, h, w, c]`, 0 to 255; with `labels`, of
-            pairs of these same tuples and int64 `[batch_size]`, positions in `names`.
+            A `tf.data.Dataset` of dictionaries: `"images"`, uint8 `[batch_size, k, h, w, c]`, 0 to
+            255, and `"identity"`, int64 `[batch_size]`, the positions in `names` of who is in the
+            tuples. Data that know more of each image add fields of `[batch_size, k, ...]`.
 
         Raises:
             ValueError: If an argument is out of range, fewer than two identities have `k`
@@ -140,23 +139,17 @@ class IdentityData(abc.ABC):
         with tf.init_scope(), tf.device("CPU:0"):
             counts = tf.constant(self.counts[eligible])
             starts = tf.constant(self._starts[eligible])
-
             positions = tf.constant(eligible)
 
-        def draw(step: tf.Tensor) -> tf.Tensor:
-            identities, observations = sample_tuples(counts, k, batch_size, seed, step)
-            return tf.gather(starts, identities)[:, tf.newaxis] + observations
-
-        def draw_labels(step: tf.Tensor) -> tf.Tensor:
-            identities, _ = sample_tuples(counts, k, batch_size, seed, step)
-            return tf.gather(positions, identities)
+        def draw(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            drawn, observations = sample_tuples(counts, k, batch_size, seed, step)
+            numbers = tf.gather(starts, drawn)[:, tf.newaxis] + observations
+            return tf.gather(positions, drawn), numbers
 
         steps = tf.data.Dataset.range(start_step, 2**63 - 1)
         # A range has an end, which Keras would take for the end of an epoch.
         steps = steps.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
         dataset = self._fetch(steps, draw, batch_size, k)
-        if labels:
-            dataset = tf.data.Dataset.zip((dataset, steps.map(draw_labels)))
         # A few batches even out the flow; left to itself TensorFlow may hoard hundreds.
         return dataset.prefetch(4).with_options(_options())
 

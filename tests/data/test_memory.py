@@ -22,13 +22,16 @@ def make(counts, prefix="p", on_bad_data="fail", size=2):
 
 
 def take(dataset, count):
-    return [batch.numpy() for batch in dataset.take(count)]
+    return [batch["images"].numpy() for batch in dataset.take(count)]
 
 
 def test_tuples_match_in_identity_and_differ_in_picture():
     data = make([3, 4, 5])
     dataset = data.tuples(k=3, batch_size=20, seed=1)
-    assert dataset.element_spec == tf.TensorSpec([20, 3, 2, 2, 3], tf.uint8)
+    assert dataset.element_spec == {
+        "images": tf.TensorSpec([20, 3, 2, 2, 3], tf.uint8),
+        "identity": tf.TensorSpec([20], tf.int64),
+    }
     assert dataset.cardinality() == tf.data.INFINITE_CARDINALITY
     (batch,) = take(dataset, 1)
     identity, picture = batch[:, :, 0, 0, 0], batch[:, :, 0, 0, 1]
@@ -47,17 +50,33 @@ def test_tuples_are_pure_in_seed_and_step():
     take(data.tuples(seed=3, start_step=2**40), 1)
 
 
-def test_labels_name_the_identities_of_the_same_tuples():
-    # An identity with too few pictures is left out, and the others keep their positions.
+def test_batches_say_who_is_in_their_tuples():
+    # An identity with too few images is left out, and the others keep their positions.
     data = make([4, 1, 4, 5, 4], on_bad_data="skip")
-    options = {"k": 2, "batch_size": 30, "seed": 3, "start_step": 7}
-    labelled = data.tuples(**options, labels=True)
-    assert labelled.cardinality() == tf.data.INFINITE_CARDINALITY
-    assert labelled.element_spec[1] == tf.TensorSpec([30], tf.int64)
-    for (images, labels), plain in zip(labelled.take(3), data.tuples(**options)):
-        np.testing.assert_array_equal(images, plain)
-        np.testing.assert_array_equal(labels, images[:, 0, 0, 0, 0])
-    assert set(labels.numpy()) == {0, 2, 3, 4}
+    (batch,) = data.tuples(k=2, batch_size=99, seed=3, start_step=7).take(1)
+    np.testing.assert_array_equal(batch["identity"], batch["images"][:, 0, 0, 0, 0])
+    assert set(batch["identity"].numpy()) == {0, 2, 3, 4}
+
+
+def test_fields_follow_their_images_into_batches_and_splits():
+    base = make([4] * 20)
+    points = np.stack([base.images[:, 0, 0, :2]] * 5, axis=1).astype(np.float32)
+    fields = {"points": points, "label": np.arange(80)}
+    data = IdentityImages(base.names, base.counts, base.images, fields=fields)
+    for part in (data, data.split(0.3, 0.3).train):
+        np.testing.assert_array_equal(part.fields["points"][:, 2], part.images[:, 0, 0, :2])
+        tuples = part.tuples(k=3, batch_size=7, seed=2)
+        assert tuples.element_spec["points"] == tf.TensorSpec([7, 3, 5, 2], tf.float32)
+        for batch in tuples.take(2):
+            np.testing.assert_array_equal(batch["points"][:, :, 4], batch["images"][:, :, 0, 0, :2])
+            np.testing.assert_array_equal(batch["label"] // 4, batch["images"][:, :, 0, 0, 0])
+    assert data.fingerprint != base.fingerprint
+    for name, values, message in (
+        ("label", np.arange(79), r"the 80 images. Received: 'label' of shape \[79\]"),
+        ("identity", np.arange(80), "already. Received: fields={'identity'"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            IdentityImages(base.names, base.counts, base.images, fields={name: values})
 
 
 def test_replicas_share_a_batch_among_them():
@@ -65,7 +84,7 @@ def test_replicas_share_a_batch_among_them():
     strategy = tf.distribute.MirroredStrategy([device.name for device in devices][:1])
     data = make([4] * 9)
     shared = next(iter(strategy.experimental_distribute_dataset(data.tuples(seed=3))))
-    np.testing.assert_array_equal(shared, take(data.tuples(seed=3), 1)[0])
+    np.testing.assert_array_equal(shared["images"], take(data.tuples(seed=3), 1)[0])
 
 
 @pytest.mark.parametrize("wrong", [{"k": 0}, {"batch_size": 0}, {"start_step": -1}])
