@@ -12,7 +12,7 @@ from sdgan_tf.data.pictures import FITS, MAX_PIXELS
 from sdgan_tf.data.report import BAD_DATA_CHOICES
 
 
-def define(values: flags.FlagValues = flags.FLAGS) -> None:
+def define(values: flags.FlagValues) -> None:
     """Defines the flags, unless they are defined already.
 
     Args:
@@ -45,7 +45,7 @@ def define(values: flags.FlagValues = flags.FLAGS) -> None:
     flags.DEFINE_float("test_fraction", 0.1, "The share of identities kept for tests.", 0, 1, **at)
 
 
-def define_decoding(values: flags.FlagValues = flags.FLAGS) -> None:
+def define_decoding(values: flags.FlagValues) -> None:
     """Defines the flags that say how files of pictures are read.
 
     Args:
@@ -74,7 +74,7 @@ def define_decoding(values: flags.FlagValues = flags.FLAGS) -> None:
     )
 
 
-def adopt(run_dir: str | Path, values: flags.FlagValues = flags.FLAGS) -> None:
+def adopt(run_dir: str | Path, values: flags.FlagValues) -> None:
     """Takes the flags that a run was started with in place of those not given, so that its
     identities are split as they were.
 
@@ -91,7 +91,7 @@ def adopt(run_dir: str | Path, values: flags.FlagValues = flags.FLAGS) -> None:
             values[name].parse(value)
 
 
-def decoding(values: flags.FlagValues = flags.FLAGS) -> dict:
+def decoding(values: flags.FlagValues) -> dict:
     """The values of the flags of `define_decoding`, as arguments.
 
     Args:
@@ -109,7 +109,7 @@ def decoding(values: flags.FlagValues = flags.FLAGS) -> dict:
     }
 
 
-def load(values: flags.FlagValues = flags.FLAGS, k: int = 1) -> IdentityData:
+def load(values: flags.FlagValues, k: int = 1) -> IdentityData:
     """Opens the data that the flags name.
 
     Args:
@@ -132,7 +132,7 @@ def load(values: flags.FlagValues = flags.FLAGS, k: int = 1) -> IdentityData:
     )
 
 
-def split(data: IdentityData, values: flags.FlagValues = flags.FLAGS) -> Splits:
+def split(data: IdentityData, values: flags.FlagValues) -> Splits:
     """Splits data by identity as the flags say.
 
     Args:

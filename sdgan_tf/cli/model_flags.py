@@ -7,8 +7,8 @@ from typing import Any
 
 from absl import flags
 
-from sdgan_tf import models, registry  # noqa: F401 - models register themselves
-from sdgan_tf.models import AdversarialModel
+from sdgan_tf import registry
+from sdgan_tf.models import AdversarialModel  # which registers all models
 from sdgan_tf.training import precision
 
 # What other flags give, or the data do.
