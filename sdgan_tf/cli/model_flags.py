@@ -78,10 +78,10 @@ def _define(name: str, takers: dict[str, registry.Argument], at: dict[str, Any])
     for owner, argument in takers.items():
         defaults.setdefault(argument.default, []).append(owner)
     told = "; ".join(
-        f"{', '.join(owners)}: {default if default not in ('', None) else 'none'}"
+        f"{'none' if default in ('', None) else default} of {', '.join(owners)}"
         for default, owners in defaults.items()
     )
-    help = f"{help} Taken by and defaults of {told}."
+    help = f"{help} Default: {told}."
     if first.choices:
         choices = sorted({choice for taker in takers.values() for choice in taker.choices or ()})
         flags.DEFINE_enum(name, None, choices, help, **at)

@@ -125,6 +125,8 @@ class AdversarialModel(ImageModel, Players):
         """
         named = [registry.get(*item) for item in networks.items() if isinstance(item[1], str)]
         taken = {name for owner in (*named, *self.OPTIONS) for name in registry.arguments(owner)}
+        # What the constructor itself takes it hands on.
+        taken -= {*inspect.signature(type(self).__init__).parameters, "code_size"}
         unknown = sorted(set(options) - taken)
         if unknown:
             raise ValueError(
@@ -170,9 +172,7 @@ class AdversarialModel(ImageModel, Players):
             ValueError: it fails on these inputs, or gives something else.
         """
         self._inputs[name] = [(shape, dtypes.get(key, "float32")) for key, shape in inputs.items()]
-        takes = ", ".join(
-            f"{key} [n, {', '.join(map(str, shape))}]" for key, shape in inputs.items()
-        )
+        takes = ", ".join(f"{key} {_rows(shape)}" for key, shape in inputs.items())
         try:
             made = self._show(network, name)
         except (ValueError, TypeError, tf.errors.OpError) as error:
@@ -181,7 +181,7 @@ class AdversarialModel(ImageModel, Players):
             ) from error
         if output is not None and tuple(made.shape) != (2, *output):
             raise ValueError(
-                f"The {name} takes {takes} and gives [n, {', '.join(map(str, output))}]. "
+                f"The {name} takes {takes} and gives {_rows(output)}. "
                 f"Received: {type(network).__name__}, which gives {tuple(made.shape)} for n=2"
             )
         return network
@@ -299,7 +299,7 @@ class AdversarialModel(ImageModel, Players):
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         return stateless_seed(self.random_seed, stream, tf.convert_to_tensor(self.step), replica)
 
-    def tuples(self, images: tf.Tensor) -> tf.Tensor:
+    def as_tuples(self, images: tf.Tensor) -> tf.Tensor:
         """Flat images [n * k, h, w, c] to tuples [n, k, h, w, c]."""
         return tf.reshape(images, [-1, self.k, *images.shape[1:]])
 
@@ -395,3 +395,8 @@ class AdversarialModel(ImageModel, Players):
             for name, value in config.items()
         }
         return cls(**made)
+
+
+def _rows(shape: Sequence[int]) -> str:
+    """A shape in words, rows in front: `[n, 64, 64, 3]`."""
+    return f"[{', '.join(['n', *map(str, shape)])}]"

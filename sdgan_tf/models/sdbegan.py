@@ -132,7 +132,7 @@ class SDBEGAN(AdversarialModel):
         k_t = tf.maximum(tf.convert_to_tensor(self.k_t), LEAST_BALANCE)
         codes = self.draw(tf.shape(real)[0], "codes")
         with tf.GradientTape(persistent=True) as tape:
-            fake = self.tuples(self.generator(codes, training=True))
+            fake = self.as_tuples(self.generator(codes, training=True))
             batch = tf.concat([fake, real], 0)
             error = tf.abs(self.discriminator(batch, training=True) - batch)
             loss_fake, loss_real = (tf.reduce_mean(part) for part in tf.split(error, 2))

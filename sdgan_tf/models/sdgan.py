@@ -186,7 +186,7 @@ class SDGAN(AdversarialModel):
     ) -> dict[str, tf.Tensor]:
         extras, objective = self.regularizers, self._objective
         codes = self.draw(tf.shape(real)[0], "codes of the discriminator")
-        fake = self.tuples(self.generator(codes, training=True))
+        fake = self.as_tuples(self.generator(codes, training=True))
         # One pass over all classes, with batch statistics of their own: the numbers of separate
         # passes, but faster.
         batch = self._augmented(tf.concat([real, fake], 0), "augmentation of the discriminator")
@@ -217,7 +217,7 @@ class SDGAN(AdversarialModel):
     def _update_generator(self, real: tf.Tensor) -> tf.Tensor:
         codes = self.draw(tf.shape(real)[0], "codes of the generator")
         with tf.GradientTape() as tape:
-            fake = self.tuples(self.generator(codes, training=True))
+            fake = self.as_tuples(self.generator(codes, training=True))
             classes = [fake, real] if self._objective.pairing else [fake]
             batch = self._augmented(tf.concat(classes, 0), "augmentation of the generator")
             parts = tf.split(batch, len(classes))
