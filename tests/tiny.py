@@ -12,7 +12,7 @@ import sdgan_tf as sd
 from sdgan_tf.data import IdentityImages
 
 MODERN = {
-    "codes": "normal",
+    "law": "normal",
     "norm": "none",
     "mixed": 0.3,
     "r1": 0.3,
@@ -34,7 +34,8 @@ def model(rate=2e-3, **options) -> sd.SDGAN:
     """Return a compiled model with always the same first weights."""
     keras.utils.set_random_seed(1)
     made = sd.SDGAN(**{"image_size": 8, "dim": 1, "d_i": 2, "d_o": 2, **options})
-    made.compile(*(keras.optimizers.Adam(rate, beta_1=0.5) for _ in range(2)))
+    d_optimizer, g_optimizer = (keras.optimizers.Adam(rate, beta_1=0.5) for _ in range(2))
+    made.compile(d_optimizer=d_optimizer, g_optimizer=g_optimizer)
     return made
 
 
