@@ -103,7 +103,7 @@ class AdversarialModel(ImageModel, Players):
         self.seed = seed
         self.step = keras_compat.add_counter(self, "step")
         self.rollback = keras_compat.add_counter(self, "rollback")
-        self._trackers = [keras.metrics.Mean(name=name) for name in self.LOGS]
+        self._trackers: list[keras.metrics.Metric] = []
         self._given: dict[str, str | keras.Model] = {}
         self._averages: dict[str, str] = {}
         self._inputs: dict[str, list] = {}
@@ -194,6 +194,7 @@ class AdversarialModel(ImageModel, Players):
         networks: Mapping[str, keras.Model],
         players: Mapping[str, Sequence[str]],
         averaged: Sequence[str] = ("generator",),
+        logs: Sequence[str] = (),
     ) -> None:
         """Takes networks that `fit_in` has built as the model's own, draws their first weights, and says who moves which.
 
@@ -204,7 +205,9 @@ class AdversarialModel(ImageModel, Players):
             networks: by name.
             players: the names of the networks that each player's optimizer moves.
             averaged: names of the networks that have a running average beside them, where `ema` is above 0.
+            logs: further numbers that `end_step` is given, beside `LOGS`.
         """
+        self._trackers = [keras.metrics.Mean(name=name) for name in (*self.LOGS, *logs)]
         copies = {}
         for name in averaged if self.ema else ():
             # Left trainable: freezing it would reorder its variables on Keras 2. No player moves it.
@@ -309,7 +312,7 @@ class AdversarialModel(ImageModel, Players):
         """Moves averaged networks and the step counter on; returns the running means of `logs`.
 
         Args:
-            logs: a float32 scalar for each of `LOGS`.
+            logs: a float32 scalar for each name of `LOGS`, and of `logs` of `own`.
             moved: 1 if the averaged networks' originals were moved in this step, otherwise 0.
             every: in how many steps they are moved once.
         """
