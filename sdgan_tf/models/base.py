@@ -32,8 +32,8 @@ class AdversarialModel(ImageModel, Players):
        flags of `bin/train` follow; calls `super().__init__(latents, ...)`; makes its networks, most simply by
        `self.make(...)`, one of which is called `"generator"`; and ends with `self.own(networks, players)`.
     2. `default_optimizers()`: the optimizers by player.
-    3. `train_step(batch)`: takes `self.fields(batch)`, draws codes by `self.draw`, moves networks by `self._gradients`
-       and `self._apply`, and returns `self.end_step(logs)`. All that is random in it derives from `self.random(stream)`.
+    3. `train_step(batch)`: takes `self.fields(batch)`, draws codes by `self.draw`, moves networks by
+       `self.move(player, tape, loss)`, and returns `self.end_step(logs)`. All that is random in it derives from `self.random(stream)`.
     4. `LOGS`: the names of the numbers that `end_step` is given.
 
     Where it differs from the base it may also write `FIELDS`, what it needs of a batch; `score`, how much tuples look

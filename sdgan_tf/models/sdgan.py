@@ -234,8 +234,8 @@ class SDGAN(AdversarialModel):
                 loss += extras.lecam * penalties.lecam(self.anchors, scores[0], scores[1])
             recognition, costs = self._recognition(features[1], codes)
             loss += recognition
-        gradients = self._gradients("d", tape, loss)
-        self._apply("d", self._add_penalties(gradients, real, fake))
+        gradients = self.gradients("d", tape, loss)
+        self.apply_gradients("d", self._add_penalties(gradients, real, fake))
         if objective.clip:
             for variable in self.discriminator.clippable:
                 value = tf.convert_to_tensor(variable)
@@ -255,7 +255,7 @@ class SDGAN(AdversarialModel):
             scores = siamese.scores_of(self.discriminator, features)
             loss = self._objective.generator_loss(*scores)
             loss += self._recognition(features[0], codes)[0]
-        self._apply("g", self._gradients("g", tape, loss))
+        self.move("g", tape, loss)
         return loss
 
     def _recognition(
@@ -314,7 +314,7 @@ class SDGAN(AdversarialModel):
         score = functools.partial(siamese.score, self.discriminator, track=False)
         with tf.GradientTape() as tape:
             value = weight * penalty(score, *of)
-        return self._gradients("d", tape, value)
+        return self.gradients("d", tape, value)
 
     def _augmented(self, tuples: tf.Tensor, stream: str) -> tf.Tensor:
         if not self._operations:
