@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sdgan_tf.data.pictures import MAX_PIXELS
+from sdgan_tf.data.decoding import MAX_PIXELS
 from sdgan_tf.files import atomic_file
 
 # Pixels between the pictures of a grid.
