@@ -1,4 +1,4 @@
-"""Pictures in memory, and what every data set can do."""
+"""Images in memory, and what every data set can do."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sdgan_tf.data.memory import aligned_empty
 
 
 def make(counts, prefix="p", on_bad_data="fail", size=2):
-    """Return data in which each picture's first two values are its identity and its number."""
+    """Return data in which each image's first two values are its identity and its number."""
     names = [f"{prefix}{i}" for i in range(len(counts))]
     images = np.zeros((sum(counts), size, size, 3), np.uint8)
     images[:, 0, 0, 0] = np.repeat(np.arange(len(counts)), counts)
@@ -25,7 +25,7 @@ def take(dataset, count):
     return [batch["images"].numpy() for batch in dataset.take(count)]
 
 
-def test_tuples_match_in_identity_and_differ_in_picture():
+def test_tuples_match_in_identity_and_differ_in_image():
     data = make([3, 4, 5])
     dataset = data.tuples(k=3, batch_size=20, seed=1)
     assert dataset.element_spec == {
@@ -34,9 +34,9 @@ def test_tuples_match_in_identity_and_differ_in_picture():
     }
     assert dataset.cardinality() == tf.data.INFINITE_CARDINALITY
     (batch,) = take(dataset, 1)
-    identity, picture = batch[:, :, 0, 0, 0], batch[:, :, 0, 0, 1]
+    identity, image = batch[:, :, 0, 0, 0], batch[:, :, 0, 0, 1]
     assert (identity == identity[:, :1]).all() and set(identity[:, 0]) == {0, 1, 2}
-    assert all(len(set(row)) == 3 for row in picture.tolist())
+    assert all(len(set(row)) == 3 for row in image.tolist())
 
 
 def test_tuples_are_pure_in_seed_and_step():
@@ -121,15 +121,15 @@ def test_observations():
 def test_grid_rows_are_identities_and_nothing_repeats():
     grid = make([9] * 20).grid(identities=6, observations=5, seed=2)
     assert grid.shape == (6, 5, 2, 2, 3)
-    identity, picture = grid[:, :, 0, 0, 0], grid[:, :, 0, 0, 1]
+    identity, image = grid[:, :, 0, 0, 0], grid[:, :, 0, 0, 1]
     assert (identity == identity[:, :1]).all()
     assert len(set(identity[:, 0])) == 6
-    assert all(len(set(row)) == 5 for row in picture.tolist())
+    assert all(len(set(row)) == 5 for row in image.tolist())
     np.testing.assert_array_equal(grid, make([9] * 20).grid(6, 5, seed=2))
     assert not np.array_equal(grid, make([9] * 20).grid(6, 5, seed=3))
 
 
-def test_grid_of_few_pictures_is_smaller_but_has_no_gaps():
+def test_grid_of_few_images_is_smaller_but_has_no_gaps():
     assert make([9, 1, 9, 1, 9]).grid(3, 8).shape[:2] == (3, 8)
     assert set(make([9, 1, 9, 1, 9]).grid(3, 8)[:, 0, 0, 0, 0]) == {0, 2, 4}
     assert make([3, 2, 2]).grid(8, 8).shape[:2] == (3, 2)
@@ -170,12 +170,12 @@ GOLDEN_TEST_NAMES = ["p0", "p7", "p17"]
 def test_empty_splits_say_so():
     splits = make([2] * 5).split(validation=0, test=0)
     assert [len(part) for part in splits] == [5, 0, 0]
-    assert splits.test.summary() == "0 identities, no pictures"
+    assert splits.test.summary() == "0 identities, no images"
     assert splits.test.images.shape == (0, 2, 2, 3)
     assert splits.test.fingerprint != splits.train.fingerprint
-    with pytest.raises(ValueError, match="At least 2 identities.*0 identities, no pictures"):
+    with pytest.raises(ValueError, match="At least 2 identities.*0 identities, no images"):
         splits.test.tuples()
-    with pytest.raises(ValueError, match="no pictures"):
+    with pytest.raises(ValueError, match="no images"):
         splits.test.grid()
     assert [len(part) for part in make([2] * 5).split(0, 1)] == [0, 0, 5]
     assert len(make([])) == 0
@@ -201,7 +201,7 @@ def test_fingerprints_tell_data_apart():
     assert len(prints) == 6
 
 
-def test_factors_follow_their_pictures_through_splits():
+def test_factors_follow_their_images_through_splits():
     counts = np.array([2, 3] * 20)
     factors = {
         "identity": np.arange(40, dtype=np.float32)[:, None],
@@ -227,8 +227,8 @@ def test_any_array_will_do_and_nothing_can_be_written():
         data = IdentityImages(["a", "b"], [2, len(images) - 2], images)
         np.testing.assert_array_equal(data.images, images)
         (batch,) = take(data.tuples(k=2, batch_size=40), 1)
-        assert {picture.tobytes() for picture in batch.reshape(-1, 4, 4, 3)} == {
-            picture.tobytes() for picture in images
+        assert {image.tobytes() for image in batch.reshape(-1, 4, 4, 3)} == {
+            image.tobytes() for image in images
         }
         with pytest.raises(ValueError, match="read-only"):
             data.images[0] = 0
@@ -241,7 +241,7 @@ def test_any_array_will_do_and_nothing_can_be_written():
 
 def test_summary():
     assert make([2, 1000]).summary() == (
-        "2 identities, 1,002 pictures (2 - 1000 each), 2x2x3, 0 MB in memory"
+        "2 identities, 1,002 images (2 - 1000 each), 2x2x3, 0 MB in memory"
     )
 
 
