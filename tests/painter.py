@@ -1,4 +1,4 @@
-"""The simplest thing that turns codes into pictures, for tests of what is made of pictures."""
+"""The simplest thing that turns codes into images, for tests of what is made of images."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from sdgan_tf.models import Renderer
 
 
 class Painter(Renderer):
-    """Pictures that are linear in their codes, so that each picture of a code is its own.
+    """Images that are linear in their codes, so that each code has an image of its own.
 
-    Pictures of codes in [-1, 1] lie in [-1, 1].
+    Images of codes in [-1, 1] lie in [-1, 1].
     """
 
     k = 2
