@@ -30,9 +30,9 @@ def run(model, monkeypatch):
 
 
 def pixels(path):
-    """Return a picture's bytes."""
-    with Image.open(path) as image:
-        return np.array(image)
+    """Return an image's bytes."""
+    with Image.open(path) as opened:
+        return np.array(opened)
 
 
 def test_the_launcher_writes_a_grid_and_shows_help(model, tmp_path):
@@ -115,7 +115,7 @@ def test_a_film_shows_the_walk_frame_by_frame(part, size, frames, run, tmp_path)
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([RUN], "by --out"),
+        ([RUN], "Name what to write by --out"),
         ([RUN, "--out=a.jpg"], "one of ('.gif', '.mp4'). Received: a.jpg"),
         ([RUN, "--out=a.gif"], "by --interpolate=identity"),
         ([RUN, "--out=a.png", "b.png"], "Flags have the form --name=value. Received: b.png"),
@@ -127,7 +127,7 @@ def test_a_film_shows_the_walk_frame_by_frame(part, size, frames, run, tmp_path)
         ([RUN, "--codes=c.npz", "--out=a.png"], "The codes in c.npz cannot be read"),
         ([RUN, "--identities=99999", "--out=a.png"], "more than the 64,000,000 allowed"),
         ([RUN, "--interpolate=both", "--steps=999999", "--out=a.gif"], "more than the 64,000,000"),
-        ([RUN, "--identities=999999", "--out=a"], "1,000,000 pictures at most"),
+        ([RUN, "--identities=999999", "--out=a"], "1,000,000 images at most"),
         ([RUN, "--identities=2", "--identity_seeds=3", "--out=a.png"], "only one of these"),
         ([RUN, "--identity_seeds=x", "--out=a.png"], "Seeds are whole numbers. Received: x"),
         ([RUN, "--identity_seeds=" + "9" * 20, "--out=a.png"], "fit into 64 bits"),

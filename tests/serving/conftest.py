@@ -11,7 +11,7 @@ import tiny
 
 @pytest.fixture(scope="module")
 def model():
-    """Return a model whose two generators differ and whose pictures vary."""
+    """Return a model whose two generators differ and whose images vary."""
     made = tiny.model(ema=0.9)
     rng = np.random.default_rng(0)
     for variable in (*made.averaged.trainable_variables, *made.discriminator.trainable_variables):
