@@ -43,6 +43,9 @@ def test_without_the_extra_it_names_it(capsys, monkeypatch):
         ([f"--run_dir={commands.GOLDEN}"] * 2, "Two models have the name golden/sdgan"),
         (["--run_dir=nowhere"], "nowhere is not a run directory"),
         (["--saved_model=nowhere"], "There is no SavedModel in nowhere"),
+        (["--host=0.0.0.0"], "A page that other machines reach asks for a password"),
+        (["--host=0.0.0.0", "--auth=anna:"], "auth is USER:PASSWORD"),
+        (["--auth=nowhere"], "auth is USER:PASSWORD"),
         (["faces"], "Flags have the form --name=value. Received: faces"),
     ],
 )
