@@ -6,10 +6,10 @@ import numpy as np
 import tensorflow as tf
 
 from sdgan_tf.latents import LatentSpace
-from sdgan_tf.models import Renderer
+from sdgan_tf.models import ImageModel
 
 
-class Painter(Renderer):
+class Painter(ImageModel):
     """Images that are linear in their codes, so that each code has an image of its own.
 
     Images of codes in [-1, 1] lie in [-1, 1].
@@ -18,7 +18,7 @@ class Painter(Renderer):
     k = 2
 
     def __init__(self, d_i=2, d_o=3, distribution="uniform", image_size=4, channels=3):
-        self.latents = LatentSpace(d_i, d_o, distribution)
+        self.latents = LatentSpace.split(d_i, d_o, distribution)
         self.image_size, self.channels = image_size, channels
         shape = (d_i + d_o, image_size * image_size * channels)
         mixing = np.random.default_rng(0).normal(size=shape)

@@ -24,7 +24,7 @@ from sdgan_tf import generation
 from sdgan_tf.cli import command, source_flags
 from sdgan_tf.images import check_grid, save_png, tile
 from sdgan_tf.latents import PATHS, walk
-from sdgan_tf.models import Renderer as ImageModel
+from sdgan_tf.models import ImageModel
 
 FLAGS = flags.FLAGS
 WALKS = {"none": (), "identity": (0,), "observation": (1,), "both": (0, 1)}

@@ -20,7 +20,7 @@ from absl import flags
 
 from sdgan_tf import evaluation, generation
 from sdgan_tf.cli import command, source_flags
-from sdgan_tf.data import pictures
+from sdgan_tf.data import decoding as pictures
 
 FLAGS = flags.FLAGS
 DEFAULTS = generation.Search()

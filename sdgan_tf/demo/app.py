@@ -11,7 +11,7 @@ from typing import Any
 import gradio as gr
 from starlette.middleware import Middleware
 
-from sdgan_tf.data import pictures
+from sdgan_tf.data import decoding as pictures
 from sdgan_tf.demo import page as pages
 from sdgan_tf.demo.visitors import Guard, Limits, check_host, prune
 from sdgan_tf.models import Renderer as ImageModel
@@ -237,7 +237,7 @@ class _Handlers:
                 max_pixels=self.limits.pixels,
                 path="The photo",
             )
-        except pictures.BadPicture as error:
+        except pictures.BadImage as error:
             raise gr.Error(str(error), print_exception=False) from None
         page, pair, (error, random_error) = pages.with_photo(model, page, photo, verbose=True)
         words = (

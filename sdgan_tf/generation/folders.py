@@ -10,7 +10,7 @@ from tqdm.auto import tqdm
 from sdgan_tf.files import atomic_folder
 from sdgan_tf.generation.codes import save_codes
 from sdgan_tf.images import save_png
-from sdgan_tf.models import Renderer as ImageModel
+from sdgan_tf.models import ImageModel
 
 # More files than this are a slip of the keyboard rather than a wish.
 MAX_IMAGES = 1_000_000

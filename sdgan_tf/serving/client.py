@@ -87,7 +87,7 @@ class Client:
 
     def score(self, images: Any) -> np.ndarray:
         """How much each tuple looks like a real matched one: uint8 [n, k, h, w, c] to float32 [n],
-        higher = more. Images have the model's size: `sdgan_tf.data.pictures.decode` makes it.
+        higher = more. Images have the model's size: `sdgan_tf.data.decoding.decode` makes it.
         """
         return self._ask("score", images=images)["score"]
 

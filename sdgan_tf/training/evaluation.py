@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sdgan_tf.evaluation import Verifier, check_judge, quick_numbers
-from sdgan_tf.training.every import EverySteps
+from sdgan_tf.training.periodic import EverySteps
 
 
 class Evaluation(EverySteps):

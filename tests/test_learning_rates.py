@@ -10,8 +10,8 @@ import tensorflow as tf
 from tensorflow import keras
 
 from sdgan_tf import keras_compat
+from sdgan_tf.learning_rates import HalvingRate
 from sdgan_tf.models import SDGAN
-from sdgan_tf.schedules import HalvingRate
 
 
 @pytest.mark.parametrize(
