@@ -21,17 +21,11 @@ from absl import flags
 from sdgan_tf import serving, training
 from sdgan_tf.cli import command
 from sdgan_tf.demo import visitors
-from sdgan_tf.models import Renderer as ImageModel
-
-FLAGS = flags.FLAGS
+from sdgan_tf.models import ImageModel
 
 
-def define(values: flags.FlagValues = flags.FLAGS) -> None:
-    """Defines the flags of this command.
-
-    Args:
-        values: where to define them.
-    """
+def define(values: flags.FlagValues) -> None:
+    """Defines the flags of this command."""
     at, limits = {"flag_values": values}, visitors.Limits()
     flags.DEFINE_multi_string(
         "saved_model", [], "The folder of an exported model, or the folder of its versions.", **at
@@ -86,10 +80,10 @@ def define(values: flags.FlagValues = flags.FLAGS) -> None:
     )
 
 
-def models() -> dict[str, ImageModel]:
+def models(values: flags.FlagValues) -> dict[str, ImageModel]:
     """The models that the flags name, by the last two parts of their paths."""
-    asked = [(path, serving.load) for path in FLAGS.saved_model]
-    asked += [(path, training.load_run) for path in FLAGS.run_dir]
+    asked = [(path, serving.load) for path in values.saved_model]
+    asked += [(path, training.load_run) for path in values.run_dir]
     if not asked:
         raise ValueError("Name a model by --saved_model=DIR or --run_dir=DIR.")
     loaded = {}
@@ -101,11 +95,11 @@ def models() -> dict[str, ImageModel]:
     return loaded
 
 
-def main(arguments: Sequence[str]) -> int:
+def main(words: Sequence[str], values: flags.FlagValues) -> int:
     """Runs the command; returns its exit status."""
-    command.no_words(arguments)
-    auth = visitors.credentials(FLAGS.auth)
-    visitors.check_host(FLAGS.host, auth)
+    command.no_words(words)
+    auth = visitors.credentials(values.auth)
+    visitors.check_host(values.host, auth)
     try:
         from sdgan_tf.demo import app
     except ModuleNotFoundError as error:
@@ -115,24 +109,21 @@ def main(arguments: Sequence[str]) -> int:
             "The page needs the extra `demo`: pip install 'sdgan_tf[demo]'. Missing: gradio"
         ) from error
     limits = visitors.Limits(
-        FLAGS.max_upload_megabytes,
-        FLAGS.max_upload_pixels,
-        FLAGS.max_waiting,
-        FLAGS.max_disk_megabytes,
+        values.max_upload_megabytes,
+        values.max_upload_pixels,
+        values.max_waiting,
+        values.max_disk_megabytes,
     )
     with tempfile.TemporaryDirectory(prefix="sdgan-demo-") as folder:
-        blocks = app.build(models(), folder, limits, FLAGS.seed)
-        address = app.launch(blocks, FLAGS.host, FLAGS.port, limits, auth)
+        blocks = app.build(models(values), folder, limits, values.seed)
+        address = app.launch(blocks, values.host, values.port, limits, auth)
         print(f"{address} - Ctrl-C ends it", flush=True)
         blocks.block_thread()
     return 0
 
 
-def run() -> None:
-    """Entry point of `bin/demo`."""
-    define()
-    command.run(main, __doc__, [sys.modules[__name__]])
+GROUPS = (sys.modules[__name__],)
 
 
 if __name__ == "__main__":
-    run()
+    command.run("sdgan_tf.cli.demo")

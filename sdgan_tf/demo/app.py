@@ -11,10 +11,10 @@ from typing import Any
 import gradio as gr
 from starlette.middleware import Middleware
 
-from sdgan_tf.data import decoding as pictures
+from sdgan_tf.data import decoding
 from sdgan_tf.demo import page as pages
 from sdgan_tf.demo.visitors import Guard, Limits, check_host, prune
-from sdgan_tf.models import Renderer as ImageModel
+from sdgan_tf.models import ImageModel
 
 MAX_SEED = 2**31 - 1
 TITLE = "Who and how"
@@ -138,7 +138,7 @@ def build(
                 upload = gr.UploadButton(
                     "Upload a photo",
                     type="binary",
-                    file_types=list(pictures.EXTENSIONS),
+                    file_types=list(decoding.EXTENSIONS),
                     elem_id="upload",
                 )
                 pair = _image("pair", visible=False)
@@ -230,14 +230,14 @@ class _Handlers:
     ):
         model = self.models[name]
         try:
-            photo = pictures.decode(
+            photo = decoding.decode(
                 contents,
                 model.image_size,
                 model.channels,
                 max_pixels=self.limits.pixels,
                 path="The photo",
             )
-        except pictures.BadImage as error:
+        except decoding.BadImage as error:
             raise gr.Error(str(error), print_exception=False) from None
         page, pair, (error, random_error) = pages.with_photo(model, page, photo, verbose=True)
         words = (

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from sdgan_tf.generation import Search, invert
 from sdgan_tf.images import GAP, tile
-from sdgan_tf.models import Renderer as ImageModel
+from sdgan_tf.models import ImageModel
 
 SIZE = 4
 # Smaller images are shown enlarged, by a whole factor, to this edge or a little more.
@@ -106,14 +106,17 @@ def image(model: ImageModel, page: Page, who: float = 1.0, how: float = 1.0) -> 
     Args:
         model: what renders it.
         page: the page.
-        who: from 0 to 1, by which identities are multiplied: 0 shows the same one everywhere.
-        how: likewise for observations.
+        who: from 0 to 1, the truncation of the identities: 0 shows the same one everywhere where the
+            law of their codes is uniform or normal.
+        how: likewise for the observations.
 
     Returns:
         uint8 [h, w, 3], with `GAP` white pixels between images.
     """
-    codes = model.latents.grid(who * page.identity, how * page.observation)
-    grid = enlarged(model, model.render(codes))
+    truncate = model.latents.truncate
+    rows = truncate(page.identity, who, "identity")
+    columns = truncate(page.observation, how, "observation")
+    grid = enlarged(model, model.render(model.latents.grid(rows, columns)))
     for colour, cell in zip(FRAMES, page.chosen):
         inner = grid[cell][FRAME:-FRAME, FRAME:-FRAME].copy()
         grid[cell] = colour
@@ -132,7 +135,9 @@ def between(model: ImageModel, page: Page, who: float = 1.0, how: float = 1.0) -
     if len(page.chosen) < 2:
         return None
     rows, columns = zip(*page.chosen)
-    identity, observation = who * page.identity[list(rows)], how * page.observation[list(columns)]
+    truncate = model.latents.truncate
+    identity = truncate(page.identity[list(rows)], who, "identity")
+    observation = truncate(page.observation[list(columns)], how, "observation")
     return tile(enlarged(model, model.interpolate(identity, observation, SIZE - 1)))
 
 

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from sdgan_tf.data import pictures
+from sdgan_tf.data import decoding
 
 # What the page in the browser sends; Gradio has further routes that take files.
 UPLOAD = "/gradio_api/upload"
@@ -131,7 +131,7 @@ class Guard:
         if scope["path"].rstrip("/") == UPLOAD:
             try:
                 self._check_image(dict(scope["headers"]).get(b"content-type", b""), body)
-            except pictures.BadPicture as error:
+            except decoding.BadImage as error:
                 return await _refuse(send, 415, str(error))
         messages = [{"type": "http.request", "body": body, "more_body": False}]
 
@@ -144,9 +144,9 @@ class Guard:
         boundary = re.search(rb'boundary="?([^";,]+)', content_type)
         parts = body.split(b"--" + boundary[1])[1:-1] if boundary else []
         contents = parts[0].partition(b"\r\n\r\n")[2] if len(parts) == 1 else b""
-        header = pictures.read_header(contents, "The photo")
+        header = decoding.read_header(contents, "The photo")
         if header.width * header.height > self.limits.pixels:
-            raise pictures.BadPicture(
+            raise decoding.BadImage(
                 "The photo",
                 f"{header.width * header.height:,} pixels, more than the {self.limits.pixels:,} allowed",
             )

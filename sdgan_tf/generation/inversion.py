@@ -12,8 +12,7 @@ from tqdm.auto import tqdm
 
 from sdgan_tf import keras_compat
 from sdgan_tf.images import to_float
-from sdgan_tf.models import ImageModel
-from sdgan_tf.models import seeds_of
+from sdgan_tf.models import ImageModel, seeds_of
 from sdgan_tf.randomness import stateless_seed
 
 MAX_PHOTOS = 1000
