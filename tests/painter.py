@@ -17,8 +17,8 @@ class Painter(ImageModel):
 
     k = 2
 
-    def __init__(self, d_i=2, d_o=3, distribution="uniform", image_size=4, channels=3):
-        self.latents = LatentSpace.split(d_i, d_o, distribution)
+    def __init__(self, d_i=2, d_o=3, law="uniform", image_size=4, channels=3):
+        self.latents = LatentSpace.split(d_i, d_o, law)
         self.image_size, self.channels = image_size, channels
         shape = (d_i + d_o, image_size * image_size * channels)
         mixing = np.random.default_rng(0).normal(size=shape)

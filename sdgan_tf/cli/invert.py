@@ -20,15 +20,13 @@ from absl import flags
 
 from sdgan_tf import evaluation, generation
 from sdgan_tf.cli import command, source_flags
-from sdgan_tf.data import decoding as pictures
+from sdgan_tf.data import decoding
 
-FLAGS = flags.FLAGS
 DEFAULTS = generation.Search()
 
 
-def define(values: flags.FlagValues = flags.FLAGS) -> None:
+def define(values: flags.FlagValues) -> None:
     """Defines the flags of this command."""
-    source_flags.define(values)
     at = {"flag_values": values}
     flags.DEFINE_string("out", None, "The folder to write, which must not exist yet.", **at)
     flags.DEFINE_bool(
@@ -37,13 +35,13 @@ def define(values: flags.FlagValues = flags.FLAGS) -> None:
     flags.DEFINE_enum(
         "fit",
         "crop",
-        pictures.FITS,
+        decoding.FITS,
         "How a photo becomes square: crop takes its middle, pad lays all of it on white.",
         **at,
     )
     flags.DEFINE_integer(
         "max_pixels",
-        pictures.MAX_PIXELS,
+        decoding.MAX_PIXELS,
         "A photo with more pixels is refused before it is decoded.",
         1,
         **at,
@@ -74,36 +72,33 @@ def define(values: flags.FlagValues = flags.FLAGS) -> None:
     flags.DEFINE_integer("seed", 0, "Seed of the random codes and of the edits.", **at)
 
 
-def main(arguments: Sequence[str]) -> int:
+def main(words: Sequence[str], values: flags.FlagValues) -> int:
     """Runs the command; returns its exit status."""
-    if not arguments or not FLAGS.out:
+    if not words or not values.out:
         raise ValueError(
             "Name photos, and a folder to write by --out: bin/invert PHOTO... --out=DIR"
         )
-    if Path(FLAGS.out).exists():
-        raise FileExistsError(f"{FLAGS.out} exists already, and nothing is overwritten.")
-    search = generation.Search(**{name: getattr(FLAGS, name) for name in DEFAULTS.__annotations__})
-    model = source_flags.load(FLAGS)
+    if Path(values.out).exists():
+        raise FileExistsError(f"{values.out} exists already, and nothing is overwritten.")
+    search = generation.Search(**{name: getattr(values, name) for name in DEFAULTS.__annotations__})
+    model = source_flags.load(values)
     size, channels = model.image_size, model.channels
     photos = np.stack(
-        [pictures.decode(name, size, channels, FLAGS.fit, FLAGS.max_pixels) for name in arguments]
+        [decoding.decode(name, size, channels, values.fit, values.max_pixels) for name in words]
     )
-    embed = evaluation.load_verifier(FLAGS.verifier).embed_tensor if FLAGS.verifier else None
-    inversion = generation.invert(model, photos, search, FLAGS.same_identity, embed, verbose=True)
-    for name, error, random_error in zip(arguments, inversion.error, inversion.random_error):
+    embed = evaluation.load_verifier(values.verifier).embed_tensor if values.verifier else None
+    inversion = generation.invert(model, photos, search, values.same_identity, embed, verbose=True)
+    for name, error, random_error in zip(words, inversion.error, inversion.random_error):
         print(
             f"{name}: error {error:.1f}, best of {search.random_codes:,} random codes {random_error:.1f}"
         )
-    out = generation.save_inversion(model, photos, inversion, FLAGS.out, arguments, FLAGS.seed)
+    out = generation.save_inversion(model, photos, inversion, values.out, words, values.seed)
     print(f"Written: {out}")
     return 0
 
 
-def run() -> None:
-    """Entry point of `bin/invert`."""
-    define()
-    command.run(main, __doc__, [sys.modules[__name__], source_flags])
+GROUPS = (sys.modules[__name__], source_flags)
 
 
 if __name__ == "__main__":
-    run()
+    command.run("sdgan_tf.cli.invert")

@@ -62,7 +62,7 @@ def test_a_verifier_and_a_shared_identity_are_used(model, photos, tmp_path, monk
     verifier = Verifier(network, "corners", 8)
     monkeypatch.setattr(evaluation, "load_verifier", {"corners": verifier}.get)
     asked = ("--same_identity", "--verifier=corners", "--fit=pad", f"--out={tmp_path / 'inverted'}")
-    assert commands.run_on_model(invert, *photos, *QUICK, *asked) == 0
+    assert commands.call(invert, *photos, *QUICK, *asked) == 0
     assert used
     identity = generation.load_codes(tmp_path / "inverted" / "codes.npz")["identity"]
     np.testing.assert_array_equal(identity[0], identity[1])
@@ -75,7 +75,7 @@ def test_a_verifier_and_a_shared_identity_are_used(model, photos, tmp_path, monk
         (["small.png", RUN], "Name photos"),
         (["small.png", RUN, "--out=large.jpg"], "large.jpg exists already"),
         (["missing.png", RUN, "--out=inverted"], "bin/invert: missing.png: cannot be read"),
-        (["text.png", RUN, "--out=inverted"], "bin/invert: text.png: not a picture"),
+        (["text.png", RUN, "--out=inverted"], "bin/invert: text.png: not an image"),
         (["large.jpg", RUN, "--max_pixels=99", "--out=inverted"], "more than the 99 allowed"),
         (["small.png", RUN, "--rate=0", "--out=inverted"], "rate is above 0"),
         (["small.png", RUN, "--verifier=none", "--out=inverted"], "Received: none"),
@@ -88,6 +88,6 @@ def test_errors_are_messages_and_nothing_is_written(
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("SDGAN_TRACEBACK", raising=False)
     (tmp_path / "text.png").write_text("Once upon a time")
-    assert commands.run_on_model(invert, *arguments) == 1
+    assert commands.call(invert, *arguments) == 1
     assert message in capsys.readouterr().err
     assert {item.name for item in tmp_path.iterdir()} == {"small.png", "large.jpg", "text.png"}

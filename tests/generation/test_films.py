@@ -11,7 +11,7 @@ from PIL import Image
 from sdgan_tf.generation import check_film, frame_codes, save_film
 from sdgan_tf.latents import LatentSpace
 
-SPACE = LatentSpace(1, 1)
+SPACE = LatentSpace.split(1, 1)
 IDENTITY = np.array([[1.0], [2.0]], np.float32)
 OBSERVATION = np.array([[5.0], [6.0], [7.0]], np.float32)
 

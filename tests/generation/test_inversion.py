@@ -9,7 +9,6 @@ import tiny
 from painter import Painter
 
 from sdgan_tf.generation import Search, invert
-from sdgan_tf.latents import BOUNDS
 
 # Beyond the seeds of the random codes, which would hit the codes themselves.
 HIDDEN = [10**6, 10**6 + 1, 10**6 + 2]
@@ -23,17 +22,17 @@ def hidden(model, count=3):
     return identity, observation, model.render(codes)
 
 
-@pytest.mark.parametrize("distribution", ["uniform", "normal"])
-def test_codes_of_a_linear_painter_are_recovered(distribution, capsys):
-    model = Painter(distribution=distribution)
+@pytest.mark.parametrize("law", ["uniform", "normal"])
+def test_codes_of_a_linear_painter_are_recovered(law, capsys):
+    model = Painter(law=law)
     identity, observation, photos = hidden(model)
     # Normal codes may paint beyond black and white, where nothing tells them apart.
     photos = (
         photos
-        if distribution == "uniform"
+        if law == "uniform"
         else model.render(np.concatenate([identity, observation], axis=1) / 3)
     )
-    scale = 1 if distribution == "uniform" else 3
+    scale = 1 if law == "uniform" else 3
     inversion = invert(model, photos, QUICK, verbose=True)
     np.testing.assert_allclose(inversion.identity, identity / scale, atol=0.05)
     np.testing.assert_allclose(inversion.observation, observation / scale, atol=0.05)
@@ -46,9 +45,9 @@ def test_codes_of_a_linear_painter_are_recovered(distribution, capsys):
 
 
 def test_a_trained_generator_gives_its_codes_back():
-    model = tiny.model(ema=0.9, codes="normal", dim=4)
+    model = tiny.model(ema=0.9, law="normal", dim=4)
     rng = np.random.default_rng(0)
-    for variable in model.averaged.trainable_variables:
+    for variable in model.best("generator").trainable_variables:
         if len(variable.shape) > 1:  # batch norm stays as it is
             variable.assign(rng.normal(0, 0.3, variable.shape).astype(np.float32))
     identity, observation, photos = hidden(model, 2)
@@ -82,14 +81,14 @@ def test_photos_of_one_identity_share_its_code():
     assert inversion.error.max() < 1.5
 
 
-@pytest.mark.parametrize("distribution", ["uniform", "normal"])
-def test_codes_stay_within_their_law(distribution):
-    model = Painter(distribution=distribution)
+@pytest.mark.parametrize("law", ["uniform", "normal"])
+def test_codes_stay_within_their_law(law):
+    model = Painter(law=law)
     # White lies beyond all codes.
     photos = np.full([2, 4, 4, 3], 255, np.uint8)
     inversion = invert(model, photos, QUICK)
     codes = np.concatenate([inversion.identity, inversion.observation], axis=1)
-    assert np.abs(codes).max() <= BOUNDS[distribution]
+    assert np.abs(codes).max() <= {"uniform": 1, "normal": 3}[law]
     assert np.all(inversion.error <= inversion.random_error)
 
 
