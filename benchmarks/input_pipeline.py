@@ -20,7 +20,7 @@ import tensorflow as tf
 from absl import app, flags
 
 import sdgan_tf as sd
-from sdgan_tf.generation import save_png
+from sdgan_tf.images import save_png
 
 FLAGS = flags.FLAGS
 flags.DEFINE_integer("batches", 10_000, "Batches to draw from memory; a tenth of it from shards.")

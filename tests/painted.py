@@ -7,9 +7,9 @@ import tensorflow as tf
 
 from sdgan_tf.data import IdentityImages
 from sdgan_tf.evaluation import Verifier
+from sdgan_tf.images import to_uint8
 from sdgan_tf.latents import LatentSpace
 from sdgan_tf.models import Renderer as ImageModel
-from sdgan_tf.pixels import to_uint8
 
 SIZE = 16
 

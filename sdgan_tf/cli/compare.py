@@ -21,15 +21,9 @@ from pathlib import Path
 from absl import flags
 
 from sdgan_tf import evaluation, training
-from sdgan_tf.cli import command, data_flags
-from sdgan_tf.cli.evaluate import (
-    define_measures,
-    factor_reader,
-    load_verifier,
-    note_other_data,
-)
+from sdgan_tf.cli import command, data_flags, measure_flags
 from sdgan_tf.data import Splits
-from sdgan_tf.generation import tile
+from sdgan_tf.images import tile
 
 FLAGS = flags.FLAGS
 
@@ -49,7 +43,7 @@ def define(values: flags.FlagValues = flags.FLAGS) -> None:
     )
     flags.DEFINE_integer("steps", None, "How many steps each --train is trained for.", 1, **at)
     flags.DEFINE_float("minutes", None, "How many minutes each --train is trained for.", 0.0, **at)
-    define_measures(values)
+    measure_flags.define(values)
     flags.DEFINE_string("out", "runs/compare", "The folder of the report and of new runs.", **at)
 
 
@@ -63,7 +57,7 @@ def main(arguments: Sequence[str]) -> int:
             "Name what to compare by --runs and --train, each by another name. "
             f"Received: --runs={','.join(FLAGS.runs)}, --train={FLAGS.train}"
         )
-    verifier = load_verifier(FLAGS)
+    verifier = measure_flags.load_verifier(FLAGS)
     for run_dir in runs.values():
         training.RunDirectory(run_dir).config()  # refuses what is no run
     if FLAGS.runs:
@@ -71,7 +65,7 @@ def main(arguments: Sequence[str]) -> int:
     splits = data_flags.split(data_flags.load(FLAGS, k=2), FLAGS)
     evaluation.check_splits(splits, FLAGS.pairs)
     evaluation.check_verifier(verifier, splits.test.image_size, splits.test.channels)
-    note_other_data(verifier, splits)
+    measure_flags.note_other_data(verifier, splits)
     for run_dir in runs.values():
         check_data(run_dir, splits)
     for name, order in orders.items():
@@ -84,7 +78,7 @@ def main(arguments: Sequence[str]) -> int:
         FLAGS.pairs,
         FLAGS.seed,
         verifier_floor=FLAGS.verifier_floor,
-        factors=factor_reader(splits, FLAGS.factor_steps),
+        factors=measure_flags.factor_reader(splits, FLAGS.factor_steps),
         verbose=True,
     )
     rows, images = [evaluator.real], {}
@@ -137,7 +131,7 @@ def check_data(run_dir: Path, splits: Splits) -> None:
 def run() -> None:
     """Entry point of `bin/compare`."""
     define()
-    command.run(main, __doc__, [sys.modules[__name__], data_flags])
+    command.run(main, __doc__, [sys.modules[__name__], measure_flags, data_flags])
 
 
 if __name__ == "__main__":

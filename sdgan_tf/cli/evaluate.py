@@ -26,12 +26,11 @@ from pathlib import Path
 from absl import flags
 
 from sdgan_tf import evaluation, training
-from sdgan_tf.cli import command, data_flags, source_flags
+from sdgan_tf.cli import command, data_flags, measure_flags, source_flags
 from sdgan_tf.data import Splits
 from sdgan_tf.data import load as load_data
 from sdgan_tf.evaluation.verifiers.training import LOSSES
-from sdgan_tf.evaluation.verifiers.verifier import METRICS, SCALES
-from sdgan_tf.generation import tile
+from sdgan_tf.images import tile
 from sdgan_tf.models import AdversarialModel
 
 FLAGS = flags.FLAGS
@@ -45,7 +44,7 @@ def define(values: flags.FlagValues = flags.FLAGS) -> None:
     flags.DEFINE_string(
         "images", None, "A folder of generated images by identity, in place of a model.", **at
     )
-    define_measures(values)
+    measure_flags.define(values)
     flags.DEFINE_list(
         "features",
         [],
@@ -74,65 +73,6 @@ def define(values: flags.FlagValues = flags.FLAGS) -> None:
     )
 
 
-def define_measures(values: flags.FlagValues) -> None:
-    """Defines the flags that say how sources are measured, which bin/compare has too."""
-    at = {"flag_values": values}
-    flags.DEFINE_string(
-        "verifier",
-        None,
-        "The verifier: a folder that train-verifier wrote; a network of yours as a .keras file or a SavedModel; or "
-        "dlib-faces, which needs the extra `faces`.",
-        **at,
-    )
-    flags.DEFINE_enum(
-        "verifier_scale",
-        None,
-        SCALES,
-        "The values of the images that a network of yours takes as verifier: symmetric means -1 to 1, unit 0 to 1, "
-        "bytes 0 to 255, and standardised that each image has mean 0 and variance 1. The default is standardised.",
-        **at,
-    )
-    flags.DEFINE_enum(
-        "verifier_metric",
-        None,
-        METRICS,
-        "How the embeddings of a network of yours are compared: cosine brings them to unit length first. The "
-        "default is cosine.",
-        **at,
-    )
-    flags.DEFINE_integer(
-        "verifier_size",
-        None,
-        "Height and width of the images that a network of yours takes as verifier, where it does not say so itself.",
-        1,
-        **at,
-    )
-    flags.DEFINE_float(
-        "verifier_floor",
-        evaluation.VERIFIER_FLOOR,
-        "A verifier whose AUC on real validation identities is below this number is refused.",
-        0.0,
-        1.0,
-        **at,
-    )
-    flags.DEFINE_integer(
-        "pairs",
-        evaluation.PAIRS,
-        "How many pairs of each source are compared; half match.",
-        2,
-        **at,
-    )
-    flags.DEFINE_integer("seed", 0, "The seed of everything that is drawn at random.", 0, **at)
-    flags.DEFINE_integer(
-        "factor_steps",
-        2000,
-        "Of drawn people it is also measured which code moves which known factor, by a network that reads the "
-        "factors. This is how many steps that network is trained for; 0 leaves it out.",
-        0,
-        **at,
-    )
-
-
 def main(arguments: Sequence[str]) -> int:
     """Runs the command; returns its exit status."""
     if list(arguments) == ["train-verifier"]:
@@ -143,7 +83,7 @@ def main(arguments: Sequence[str]) -> int:
         )
     out = _out()
     source = None if FLAGS.images else source_flags.load(FLAGS)
-    verifier = load_verifier(FLAGS) if FLAGS.verifier or not FLAGS.run_dir else None
+    verifier = measure_flags.load_verifier(FLAGS) if FLAGS.verifier or not FLAGS.run_dir else None
     features = [evaluation.load_features(path) for path in FLAGS.features]
     splits = source_flags.splits(source, FLAGS)
     evaluation.check_splits(splits, FLAGS.pairs)
@@ -155,7 +95,7 @@ def main(arguments: Sequence[str]) -> int:
     evaluation.check_source(source, splits)
     verifier = verifier or _verifier_of_run(splits)
     evaluation.check_verifier(verifier, splits.test.image_size, splits.test.channels)
-    note_other_data(verifier, splits)
+    measure_flags.note_other_data(verifier, splits)
     results = evaluation.evaluate(
         source,
         splits,
@@ -166,7 +106,7 @@ def main(arguments: Sequence[str]) -> int:
         seed=FLAGS.seed,
         features=features,
         verifier_floor=FLAGS.verifier_floor,
-        factors=factor_reader(splits, FLAGS.factor_steps),
+        factors=measure_flags.factor_reader(splits, FLAGS.factor_steps),
         verbose=True,
     )
     reference = results.facts["reference_images"]
@@ -180,34 +120,6 @@ def main(arguments: Sequence[str]) -> int:
     print(evaluation.write_report(results.rows, results.facts, out, images))
     print(f"Report: {out / 'report.md'}")
     return 0
-
-
-def load_verifier(values: flags.FlagValues) -> evaluation.Verifier:
-    """The verifier that the flags name."""
-    if not values.verifier:
-        raise ValueError(
-            "Name the verifier by --verifier; `bin/evaluate train-verifier` makes one."
-        )
-    settings = (values.verifier_size, values.verifier_scale, values.verifier_metric)
-    return evaluation.load_verifier(values.verifier, *settings)
-
-
-def note_other_data(verifier: evaluation.Verifier, splits: Splits) -> None:
-    """Warns of a verifier that may have seen the test identities."""
-    if verifier.facts.get("data") not in (None, splits.train.fingerprint):
-        print(
-            "Note: the verifier was trained on other images than these training identities. If it has seen "
-            "the test identities, the numbers look better than they are.",
-            file=sys.stderr,
-        )
-
-
-def factor_reader(splits: Splits, steps: int) -> evaluation.FactorReader | None:
-    """A reader of the known factors; None for no steps, and for images of which none is known."""
-    if not steps or getattr(splits.train, "factors", None) is None:
-        return None
-    print("Training a network that reads the known factors", flush=True)
-    return evaluation.train_factor_reader(splits.train, splits.test, steps, verbose=True)
 
 
 def _out() -> Path:
@@ -291,7 +203,7 @@ def _trained(splits: Splits, name: str) -> evaluation.Verifier:
 def run() -> None:
     """Entry point of `bin/evaluate`."""
     define()
-    command.run(main, __doc__, [sys.modules[__name__], source_flags, data_flags])
+    command.run(main, __doc__, [sys.modules[__name__], measure_flags, source_flags, data_flags])
 
 
 if __name__ == "__main__":

@@ -13,10 +13,10 @@ from tensorflow import keras
 from tqdm.keras import TqdmCallback
 
 from sdgan_tf.data import IdentityImages
+from sdgan_tf.images import to_float
 from sdgan_tf.models import Renderer as ImageModel
 from sdgan_tf.models import variables
 from sdgan_tf.networks import Regressor
-from sdgan_tf.pixels import to_float
 from sdgan_tf.randomness import stateless_seed
 
 # Factors that the regressor explains less of than this, on people it never saw, are left out.

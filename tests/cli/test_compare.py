@@ -11,6 +11,7 @@ import commands
 import pytest
 from absl import flags
 
+from sdgan_tf import evaluation
 from sdgan_tf.cli import command, compare, train
 from sdgan_tf.evaluation import Verifier
 
@@ -40,7 +41,7 @@ def here(monkeypatch):
 
     verifier = Verifier(lambda images: images[:, 4::8, 4::8], "colours", 16, metric="euclidean")
     monkeypatch.setattr(compare.subprocess, "run", started)
-    monkeypatch.setattr(compare.evaluation, "load_verifier", lambda *settings: verifier)
+    monkeypatch.setattr(evaluation, "load_verifier", lambda *settings: verifier)
     return asked
 
 

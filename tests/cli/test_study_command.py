@@ -10,7 +10,7 @@ import pytest
 import tiny
 
 from sdgan_tf.cli import source_flags, study
-from sdgan_tf.generation import save_png
+from sdgan_tf.images import save_png
 from sdgan_tf.study import read_key
 
 DRAWN = (

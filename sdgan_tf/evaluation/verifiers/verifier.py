@@ -11,9 +11,9 @@ import numpy as np
 import tensorflow as tf
 
 from sdgan_tf.files import atomic_folder
+from sdgan_tf.images import to_float
 from sdgan_tf.models import variables
 from sdgan_tf.networks import Embedder
-from sdgan_tf.pixels import to_float
 
 SCALES = ("symmetric", "unit", "bytes", "standardised")
 METRICS = ("cosine", "euclidean")
