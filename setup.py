@@ -25,7 +25,7 @@ setuptools.setup(
     # Trained models lie where exports do; an installed package brings those of the repository along.
     package_dir={"sdgan_tf.pretrained": "saved_models"},
     package_data={
-        "sdgan_tf.evaluation": ["study.html"],
+        "sdgan_tf.study": ["page.html"],
         "sdgan_tf.pretrained": ["drawn/*.md", "drawn/*/*", "drawn/*/variables/*"],
     },
     python_requires=">=3.9,<3.14",

@@ -1,12 +1,12 @@
-"""Asks people whether pictures show one identity, as the paper does.
+"""Asks people whether images show one identity, as the paper does.
 
   bin/study make --run_dir=RUN --out=STUDY                 draws the pairs
   bin/study score --key=STUDY/key.json anna.csv ben.csv    scores what people answered
 
-`make` writes STUDY/page.html, a page with all its pictures for a browser without a network, to be sent to
-annotators, who save their answers as a file and send it back; and STUDY/key.json, which says what is what
+`make` writes two files. STUDY/page.html holds all its images and needs no network: send it to the
+annotators, who save their answers as a file and send it back. STUDY/key.json says what each pair shows
 and stays with you. A quarter of the pairs is of each kind: real and generated, of one identity and of two.
-Real pictures are those of the test identities of the run's own data, unless data flags say otherwise.
+Real images are those of the test identities of the run's own data, unless data flags say otherwise.
 
 `score` writes scores.md and scores.json beside the key, and may be run again as answers arrive.
 """
@@ -19,12 +19,11 @@ from pathlib import Path
 
 from absl import flags
 
+from sdgan_tf import study
 from sdgan_tf.cli import command, data_flags, source_flags
 from sdgan_tf.data import IdentityData, from_directory
-from sdgan_tf.evaluation import study, study_score
-from sdgan_tf.evaluation.study_answers import read_answers, read_key
 from sdgan_tf.files import atomic_file, write_json
-from sdgan_tf.models import Renderer
+from sdgan_tf.models import ImageModel
 
 FLAGS = flags.FLAGS
 
@@ -34,23 +33,29 @@ def define(values: flags.FlagValues = flags.FLAGS) -> None:
     source_flags.define(values)
     data_flags.define(values)
     at = {"flag_values": values}
-    flags.DEFINE_string("out", None, "make: the folder to write, which must not exist.", **at)
-    flags.DEFINE_integer("pairs", 100, "make: how many pairs, a multiple of four.", 4, **at)
+    flags.DEFINE_string(
+        "out", None, "make: the folder to write; there must be none of that name yet.", **at
+    )
+    flags.DEFINE_integer(
+        "pairs", 100, "make: how many pairs are shown; the number is a multiple of four.", 4, **at
+    )
     flags.DEFINE_integer(
         "seed",
         0,
-        "make: of pairs and order. Keep it to yourself: with the data it gives the key.",
+        "make: the seed of the pairs and of their order. Keep it to yourself, because with the data it gives the key.",
         0,
         **at,
     )
-    flags.DEFINE_string("question", study.QUESTION, "make: what annotators are asked.", **at)
+    flags.DEFINE_string(
+        "question", study.QUESTION, "make: the question that annotators are asked.", **at
+    )
     flags.DEFINE_string(
         "images",
         None,
-        "make: generated pictures by identity in a folder, instead of a model.",
+        "make: a folder of generated images by identity, in place of a model.",
         **at,
     )
-    flags.DEFINE_string("key", None, "score: the study's key.json.", **at)
+    flags.DEFINE_string("key", None, "score: the file key.json of the study.", **at)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -82,12 +87,12 @@ def _make() -> int:
     return 0
 
 
-def _source() -> Renderer | IdentityData:
+def _source() -> ImageModel | IdentityData:
     if not FLAGS.images:
         return source_flags.load(FLAGS)
     if FLAGS.run_dir or FLAGS.saved_model:
         raise ValueError(
-            "Generated pictures come from --images or from a model, not from both. Received: "
+            "Generated images come from --images or from a model, not from both. Received: "
             f"--images={FLAGS.images}, --run_dir={FLAGS.run_dir}, --saved_model={FLAGS.saved_model}"
         )
     return from_directory(FLAGS.images, **data_flags.decoding(FLAGS))
@@ -96,13 +101,13 @@ def _source() -> Renderer | IdentityData:
 def _score(files: Sequence[str]) -> int:
     if not FLAGS.key:
         raise ValueError("Name the key by --key, such as --key=studies/faces/key.json.")
-    key = read_key(FLAGS.key)
-    found = study_score.results(key, read_answers(files, key))
-    text = study_score.to_markdown(found)
+    key = study.read_key(FLAGS.key)
+    results = study.results(key, study.read_answers(files, key))
+    text = study.to_markdown(results)
     folder = Path(FLAGS.key).parent
     with atomic_file(folder / "scores.md") as file:
         file.write(text.encode())
-    write_json(folder / "scores.json", found)
+    write_json(folder / "scores.json", results)
     print(text)
     print(f"Written: {folder / 'scores.md'}, {folder / 'scores.json'}")
     return 0
