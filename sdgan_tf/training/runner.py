@@ -259,7 +259,7 @@ def load_run(run_dir: str | Path, checkpoint: str | int = "newest") -> Adversari
         )
     model = registry.get("model", config["model"]["name"]).from_config(config["model"]["config"])
     model.compile()
-    checkpoints.load(model, step, optimizers=False)
+    checkpoints.load(model, step, to_continue=False)
     model.recalibrate()
     return model
 
