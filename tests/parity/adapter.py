@@ -17,9 +17,6 @@ KERNEL = ("kernel", "bias")
 NORM = ("gamma", "beta")
 MOVING = ("moving_mean", "moving_variance")
 
-# What TensorFlow 1 takes by itself, and the model's own optimizers do not.
-ADAM_EPSILON, RMSPROP_EPSILON = 1e-8, 1e-10
-
 
 def make_sddcgan(**options: Any) -> SDGAN:
     """Return a model that is ready to train."""
@@ -33,11 +30,6 @@ def make_sdbegan(**options: Any) -> SDBEGAN:
 
 def _compiled(model: Any) -> Any:
     model.compile()
-    for optimizer in (model.d_optimizer, model.g_optimizer):
-        if "rmsprop" in type(optimizer).__name__.lower():
-            optimizer.epsilon = RMSPROP_EPSILON
-        else:
-            optimizer.epsilon = ADAM_EPSILON
     return model
 
 
@@ -81,14 +73,14 @@ def codes(model: Any, count: int, stream: str) -> np.ndarray:
     or for `"both"`.
     """
     stream = "codes" if stream == "both" else f"codes of the {stream}"
-    return model._draw(count, stream).numpy()
+    return model.draw(count, stream).numpy()
 
 
 def shares(model: Any, count: int) -> np.ndarray:
     """Return where between fake and real the next step takes the gradient penalty of `"wgan-gp"`, float [count, 1, 1, 1, 1]
     from 0 for real to 1 for fake.
     """
-    seed = model._random("interpolation of the penalty")
+    seed = model.random("interpolation of the penalty")
     real = tf.random.stateless_uniform([count, 1, 1, 1, 1], seed, alg="philox").numpy()
     return 1.0 - real
 

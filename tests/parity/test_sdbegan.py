@@ -79,7 +79,6 @@ def test_steps(pair, k_t):
             np.testing.assert_allclose(value, weights[name], **WEIGHTS, err_msg=name)
 
 
-@pytest.mark.xfail(strict=True, reason="Keras' epsilon is 1e-7")
 def test_adam_is_the_released_one():
     released = v1.train.AdamOptimizer(8e-5)
     for constants in adapter.constants(adapter.SDBEGAN(**TINY)):

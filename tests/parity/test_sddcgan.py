@@ -34,9 +34,6 @@ CASES = {
         {"loss": "wgan-gp", "normed": False, "penalty_axes": (1, 2, 3, 4)},
     ),
 }
-HALVED = pytest.mark.xfail(
-    strict=True, reason="the second joint convolution does not halve the width yet"
-)
 
 
 class Pair:
@@ -84,7 +81,7 @@ class Pair:
 
 @pytest.fixture(
     scope="module",
-    params=[pytest.param(n, marks=HALVED) if n == "two_convolutions" else n for n in CASES],
+    params=list(CASES),
 )
 def pair(request):
     return Pair(*CASES[request.param])
@@ -138,7 +135,6 @@ def test_steps(pair):
                 np.testing.assert_allclose(value, released[name], **tolerance, err_msg=name)
 
 
-@pytest.mark.xfail(strict=True, reason="Keras' epsilon is 1e-7")
 @pytest.mark.parametrize("loss", ["dcgan", "wgan-gp"])
 def test_adam_is_the_released_one(loss):
     norm = "none" if loss == "wgan-gp" else "batch"
