@@ -17,7 +17,7 @@ from absl import app, flags
 
 import sdgan_tf as sd
 from sdgan_tf import evaluation, generation
-from sdgan_tf.evaluation import measures, verification
+from sdgan_tf.evaluation import metrics, verification
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("saved_model", "saved_models/drawn", "An exported model of drawn people.")
@@ -58,7 +58,7 @@ def main(_) -> None:
 def _threshold(verifier: evaluation.Verifier, people) -> tuple[float, float]:
     """The verifier's threshold and its AUC, on pairs of other people."""
     drawn = evaluation.real_pairs(people, 4000)
-    matched, unmatched, _ = measures.distances(drawn, verifier.embed(drawn.images))
+    matched, unmatched, _ = metrics.distances(drawn, verifier.embed(drawn.images))
     return verification.best_threshold(matched, unmatched), verification.auc(matched, unmatched)
 
 

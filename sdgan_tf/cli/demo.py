@@ -11,7 +11,6 @@ password is only safe on a network that you trust, or behind a proxy that speaks
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -120,9 +119,6 @@ def main(words: Sequence[str], values: flags.FlagValues) -> int:
         print(f"{address} - Ctrl-C ends it", flush=True)
         blocks.block_thread()
     return 0
-
-
-GROUPS = (sys.modules[__name__],)
 
 
 if __name__ == "__main__":

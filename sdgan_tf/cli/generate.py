@@ -13,7 +13,6 @@ place of a run. Equal seeds give equal images.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -31,6 +30,7 @@ WALKS = {"none": (), "identity": (0,), "observation": (1,), "both": (0, 1)}
 
 def define(values: flags.FlagValues) -> None:
     """Defines the flags of this command."""
+    source_flags.define(values)
     at = {"flag_values": values}
     flags.DEFINE_string(
         "out",
@@ -189,9 +189,6 @@ def _film(
     images = model.render(codes, values.batch_size, verbose=True)
     frames = np.stack([tile(frame) for frame in images])
     return generation.save_film(frames, values.out, values.fps)
-
-
-GROUPS = (sys.modules[__name__], source_flags)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ mean square difference in grey levels, 0 to 255; it has to beat that of the best
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,6 +26,7 @@ DEFAULTS = generation.Search()
 
 def define(values: flags.FlagValues) -> None:
     """Defines the flags of this command."""
+    source_flags.define(values)
     at = {"flag_values": values}
     flags.DEFINE_string("out", None, "The folder to write, which must not exist yet.", **at)
     flags.DEFINE_bool(
@@ -95,9 +95,6 @@ def main(words: Sequence[str], values: flags.FlagValues) -> int:
     out = generation.save_inversion(model, photos, inversion, values.out, words, values.seed)
     print(f"Written: {out}")
     return 0
-
-
-GROUPS = (sys.modules[__name__], source_flags)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from sdgan_tf.networks.dcgan import DCGANGenerator, SiameseDCGANDiscriminator
 from sdgan_tf.networks.embedder import Embedder, Regressor
 from sdgan_tf.networks.identity import IdentityEncoder, IdentityTable
 from sdgan_tf.networks.recogniser import DenseRecogniser
+from sdgan_tf.networks.residual import ResidualDiscriminator, ResidualGenerator
 from sdgan_tf.networks.siamese import SiameseDiscriminator
 
 __all__ = [
@@ -15,6 +16,8 @@ __all__ = [
     "IdentityEncoder",
     "IdentityTable",
     "Regressor",
+    "ResidualDiscriminator",
+    "ResidualGenerator",
     "SiameseAutoencoder",
     "SiameseDCGANDiscriminator",
     "SiameseDiscriminator",

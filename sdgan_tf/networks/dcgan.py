@@ -4,6 +4,7 @@ code).
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator
 from typing import Any, Literal
@@ -171,22 +172,18 @@ class SiameseDCGANDiscriminator(SiameseDiscriminator):
 
     def _joint_layers(self, width: int) -> list[keras.layers.Layer]:
         if self.join == "conv":
-            layers = [
-                Conv(width // 2**index, 3, **self._options) for index in range(self.join_layers)
-            ]
+            make, first = functools.partial(Conv, kernel_size=3), width
         else:
             joined = 2 if self.symmetric else self.k
             stacked = SMALLEST_MAP**2 * width * (joined if self.towers == "siamese" else 1)
-            if stacked < 2**self.join_layers:
-                raise ValueError(
-                    f"Each dense layer halves the {stacked} features of the joined towers, and "
-                    f"nothing is left after the last. Received: join_layers={self.join_layers}"
-                )
-            layers = [
-                Linear(stacked // 2**power, **self._options)
-                for power in range(1, self.join_layers + 1)
-            ]
-        return [self._wrapped(layer) for layer in layers]
+            make, first = Linear, stacked // 2
+        widths = [first // 2**index for index in range(self.join_layers)]
+        if 0 in widths:
+            raise ValueError(
+                "Each layer that joins the towers halves the width of the one before, and nothing is left of the "
+                f"last: take fewer, or a greater dim. Received: join_layers={self.join_layers}, widths {widths}"
+            )
+        return [self._wrapped(make(width, **self._options)) for width in widths]
 
     def _wrapped(self, layer: keras.layers.Layer) -> keras.layers.Layer:
         if self.norm != "spectral-addons":

@@ -1,4 +1,4 @@
-"""The off-the-shelf judge of faces, against real photographs where there are some."""
+"""The off-the-shelf verifier of faces, against real photographs where there are some."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from sdgan_tf.data import from_directory
-from sdgan_tf.evaluation import faces, load_verifier, verification
+from sdgan_tf.evaluation import load_verifier, verification
+from sdgan_tf.evaluation.verifiers import faces
 
 ARCHIVE = Path(os.environ.get("SDGAN_REAL_DATA", ""), "london.tar.gz")
 
@@ -26,7 +27,7 @@ needs_dlib = pytest.mark.skipif(
 
 
 @needs_dlib
-def test_embeddings_do_not_depend_on_the_batch_and_pictures_may_have_any_size():
+def test_embeddings_do_not_depend_on_the_batch_and_images_may_have_any_size():
     images = np.random.default_rng(0).integers(0, 256, [3, 32, 32, 3], dtype=np.uint8)
     verifier = load_verifier("dlib-faces")
     whole = verifier.embed(images)
@@ -48,9 +49,9 @@ def test_it_tells_real_people_apart(tmp_path):
     people = from_directory(tmp_path / "london", image_size=64)
     # A neutral and a smiling face each; the first of them, since dlib takes its time.
     images = people.images.reshape(len(people), 2, 64, 64, 3)[:PEOPLE]
-    found = faces.face_verifier().embed(images.reshape(-1, 64, 64, 3)).reshape(PEOPLE, 2, -1)
+    embeddings = faces.face_verifier().embed(images.reshape(-1, 64, 64, 3)).reshape(PEOPLE, 2, -1)
     # Every neutral face against every smiling one: the matched pairs are on the diagonal.
-    squared = np.sum((found[:, :1] - found[np.newaxis, :, 1]) ** 2, axis=-1)
+    squared = np.sum((embeddings[:, :1] - embeddings[np.newaxis, :, 1]) ** 2, axis=-1)
     matched = np.diag(squared)
     unmatched = squared[~np.eye(PEOPLE, dtype=bool)]
     assert verification.auc(matched, unmatched) > 0.95

@@ -7,17 +7,18 @@ from pathlib import Path
 import numpy as np
 from tensorflow import keras
 
-from sdgan_tf.evaluation.verifier import Verifier, VerifierError, load_verifier
+from sdgan_tf.evaluation.verifiers import Verifier, VerifierError, load_verifier
+from sdgan_tf.evaluation.verifiers.loading import knows_settings
 
 TORCH_FIDELITY = "torch-fidelity"
 
 
-def load_space(source: str | Path) -> Verifier | TorchInception:
+def load_features(source: str | Path) -> Verifier | TorchInception:
     """Opens a space of features.
 
     Args:
         source: `"torch-fidelity"`; or an `.h5` file of weights of `keras.applications.InceptionV3`
-            without its top; or any network that `load_verifier` reads, which is given pictures in
+            without its top; or any network that `load_verifier` reads, which is given images in
             [-1, 1] of the size that it takes.
 
     Raises:
@@ -28,7 +29,8 @@ def load_space(source: str | Path) -> Verifier | TorchInception:
         return TorchInception()
     path = Path(source)
     if path.suffix != ".h5":
-        return load_verifier(path, scale="symmetric", metric="euclidean")
+        settings = {} if knows_settings(source) else dict(scale="symmetric", metric="euclidean")
+        return load_verifier(source, **settings)
     try:
         network = keras.applications.InceptionV3(
             include_top=False, weights=str(path), input_shape=(299, 299, 3), pooling="avg"

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from study_files import STUDY, write_answers, write_key
 
-from sdgan_tf.evaluation import study_answers
-from sdgan_tf.evaluation.study_answers import read_answers, read_key
+from sdgan_tf.study import answers as study_answers
+from sdgan_tf.study import read_answers, read_key
 
 
 @pytest.fixture
@@ -21,10 +21,10 @@ def test_answers_stand_in_the_order_of_the_key(key, tmp_path):
         write_answers(tmp_path, "Anna B.", "ynyn--yn"),
         write_answers(tmp_path, "Ço-2", "-" * 7 + "y"),
     ]
-    found = read_answers(paths, key)
-    assert list(found) == ["Anna B.", "Ço-2"]
-    np.testing.assert_array_equal(found["Anna B."], [1, 0, 1, 0, -1, -1, 1, 0])
-    np.testing.assert_array_equal(found["Ço-2"], [-1] * 7 + [1])
+    answers = read_answers(paths, key)
+    assert list(answers) == ["Anna B.", "Ço-2"]
+    np.testing.assert_array_equal(answers["Anna B."], [1, 0, 1, 0, -1, -1, 1, 0])
+    np.testing.assert_array_equal(answers["Ço-2"], [-1] * 7 + [1])
 
 
 def test_rows_in_any_order_with_the_mark_and_ends_of_a_spreadsheet(key, tmp_path):

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from study_files import write_answers, write_key
 
-from sdgan_tf.evaluation.study_answers import read_answers, read_key
-from sdgan_tf.evaluation.study_score import krippendorff, results, score, to_markdown
+from sdgan_tf.study import read_answers, read_key
+from sdgan_tf.study.scores import krippendorff, results, score, to_markdown
 
 # The truth is y y n n, y y n n.
 VOTES = {"Anna": "yynnyynn", "Ben": "yynyyyn-", "Cleo": "ynny--y-", "Dora": "-------y"}
@@ -25,14 +25,14 @@ def study(tmp_path):
 
 
 def test_verdicts_go_by_majority_and_a_tie_rejects(study):
-    found = score(*study)
+    scores = score(*study)
     # Real: y y n Y, so three of four are right and one of two unmatched pairs is accepted.
-    real = found["real"]
+    real = scores["real"]
     assert (real.pairs, real.voted, real.ties) == (4, 4, 0)
     assert real.accuracy.value == 0.75
     assert real.false_accepts.value == 0.5
     # Generated: y y n, and of pair 8 one vote against one.
-    generated = found["generated"]
+    generated = scores["generated"]
     assert (generated.pairs, generated.voted, generated.ties) == (4, 4, 1)
     assert generated.accuracy.value == 1.0
     assert generated.false_accepts.value == 0.0
@@ -43,20 +43,20 @@ def test_a_tie_on_a_matched_pair_is_an_error(study):
     truth = key.same.astype(np.int8)
     other = truth.copy()
     other[4] = 0
-    found = score(key, {"a": truth, "b": other})["generated"]
-    assert found.ties == 1
-    assert found.accuracy.value == 0.75
-    assert found.false_accepts.value == 0.0
+    scores = score(key, {"a": truth, "b": other})["generated"]
+    assert scores.ties == 1
+    assert scores.accuracy.value == 0.75
+    assert scores.false_accepts.value == 0.0
 
 
 def test_pairs_without_a_vote_are_left_out_and_counted(study):
     key, _ = study
     votes = np.where(key.same, 1, 0).astype(np.int8)
     votes[[0, 2]] = -1
-    found = score(key, {"Anna": votes})["real"]
-    assert (found.pairs, found.voted) == (4, 2)
-    assert found.accuracy.value == 1.0
-    assert math.isnan(found.alpha.value)
+    scores = score(key, {"Anna": votes})["real"]
+    assert (scores.pairs, scores.voted) == (4, 2)
+    assert scores.accuracy.value == 1.0
+    assert math.isnan(scores.alpha.value)
 
 
 def test_a_kind_without_votes_is_refused(study):
@@ -96,21 +96,21 @@ def test_alpha_at_its_ends():
 
 def test_intervals_hold_the_value_and_follow_the_seed(study):
     key, answers = study
-    found, again, other = (score(key, answers, seed)["real"] for seed in (0, 0, 1))
-    assert found.accuracy == again.accuracy
-    assert found.accuracy.low <= found.accuracy.value <= found.accuracy.high
-    assert other.accuracy.value == found.accuracy.value
+    scores, again, other = (score(key, answers, seed)["real"] for seed in (0, 0, 1))
+    assert scores.accuracy == again.accuracy
+    assert scores.accuracy.low <= scores.accuracy.value <= scores.accuracy.high
+    assert other.accuracy.value == scores.accuracy.value
 
 
 def test_results_are_json_and_readable(study):
-    found = results(*study)
-    assert json.loads(json.dumps(found, allow_nan=False)) == found
-    assert found["annotators"]["Cleo"] == {
+    scores = results(*study)
+    assert json.loads(json.dumps(scores, allow_nan=False)) == scores
+    assert scores["annotators"]["Cleo"] == {
         "answers": 5,
         "missing": 3,
         "right": {"real": 0.5, "generated": 0.0},
     }
-    text = to_markdown(found)
+    text = to_markdown(scores)
     assert "| real | 4 | 4 | 0 | 0.750 (" in text
     assert "a tie is a rejection" in text
     assert "| Dora | 1 | 7 | - | 0.000 |" in text

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import tiny
 
-from sdgan_tf.evaluation import study
-from sdgan_tf.evaluation.study_answers import read_answers, read_key
+from sdgan_tf import study
+from sdgan_tf.study import read_answers, read_key
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +90,7 @@ def test_answers_outlast_the_page_and_belong_to_their_annotator(page):
     assert page.text_content("#count") == "1 of 8"
 
 
-def test_pictures_are_those_of_the_pair_large_and_sharp(page):
+def test_images_are_those_of_the_pair_large_and_sharp(page):
     begin(page)
     first = page.evaluate("[left.src, right.src, study.pairs[0].left, study.pairs[0].right]")
     assert first[:2] == first[2:]
@@ -106,7 +106,7 @@ def test_pictures_are_those_of_the_pair_large_and_sharp(page):
 def test_a_telephone_shows_all_without_scrolling(page, width, height):
     page.set_viewport_size({"width": width, "height": height})
     begin(page)
-    for selector in ("#judge h1", "#left", "#right", "#yes", "#no", "#undo", "#early"):
+    for selector in ("#pair h1", "#left", "#right", "#yes", "#no", "#undo", "#early"):
         box = page.locator(selector).bounding_box()
         assert min(box["x"], box["y"]) >= 0, selector
         assert box["x"] + box["width"] <= width, selector
@@ -124,7 +124,7 @@ def test_a_held_key_answers_once(page):
 def test_names_that_would_be_refused_later_do_not_start(page, name):
     begin(page, name)
     # The field itself takes no more than 60 characters.
-    assert page.is_visible("#judge") == (len(name) > 60)
+    assert page.is_visible("#pair") == (len(name) > 60)
 
 
 def test_without_storage_it_works_and_says_so(browser, folder):

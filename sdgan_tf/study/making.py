@@ -1,7 +1,7 @@
-"""A study with human judges, as in the paper: blinded pairs in one page that is answered offline.
+"""Draws a study: blinded pairs in one page that is answered offline, and the key to it.
 
 Four kinds of pairs are equally many: real and generated ones, of one identity and of two. The page
-tells neither; the key does, and stays with the researcher.
+does not tell which is which; the key does, and stays with the researcher.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ import numpy as np
 import tensorflow as tf
 
 from sdgan_tf.data import IdentityData, Splits
-from sdgan_tf.evaluation.evaluate import check_source
-from sdgan_tf.evaluation.pairs import (
-    Generator,
+from sdgan_tf.evaluation import (
     Pairs,
     check_identities,
+    check_source,
     generated_pairs,
     real_pairs,
 )
 from sdgan_tf.files import atomic_folder
+from sdgan_tf.models import ImageModel
 
-QUESTION = "Do both pictures show the same person?"
+QUESTION = "Do both images show the same person?"
 PAGE = "page.html"
 KEY = "key.json"
 
 # What takes the place of the study's data in the template of the page.
 _PLACE = ">STUDY<"
-# Real pairs are drawn with replacement: so many times as many, to find enough that differ.
+# Real pairs are drawn with replacement: so many times as many are drawn that enough of them differ.
 _CANDIDATES = 20
 
 
@@ -41,8 +41,8 @@ class Study(NamedTuple):
     """What `make` returns.
 
     Attributes:
-        page: HTML, all that an annotator needs: pictures, question, code; never the truth.
-        key: plain values, see `sdgan_tf.evaluation.study_answers.Key`: which pair is what.
+        page: HTML, all that an annotator needs: images, question, code; never the truth.
+        key: plain values, see `sdgan_tf.study.answers.Key`: which pair is what.
     """
 
     page: str
@@ -61,7 +61,7 @@ class Study(NamedTuple):
 
 
 def make(
-    source: Generator | IdentityData,
+    source: ImageModel | IdentityData,
     splits: Splits,
     pairs: int = 100,
     seed: int = 0,
@@ -69,22 +69,22 @@ def make(
 ) -> Study:
     """Draws a study.
 
-    No pair occurs twice, and no picture as far as there are enough of them.
+    No pair occurs twice, and no image as far as there are enough of them.
 
     Args:
-        source: a generator, or generated tuples in a folder.
+        source: a model, or generated tuples in a folder.
         splits: real identities, of which those of `test` are shown: the generator has not seen them.
         pairs: how many, a quarter of each kind.
-        seed: of pairs, sides and order. Who knows it and the data can work the key out.
+        seed: of pairs, sides and order. Whoever knows it and the data can work out the key.
         question: what annotators are asked; "yes" means one identity.
 
     Raises:
-        ValueError: pairs that have no quarter, too few pictures for them, pictures of two forms,
+        ValueError: pairs that have no quarter, too few images for them, images of two forms,
             no question.
     """
     if pairs < 4 or pairs % 4:
         raise ValueError(
-            f"A quarter of the pairs is of each kind: 4, 8, ... Received: pairs={pairs}"
+            f"A quarter of the pairs is of each kind, so their number is 4, 8, 12 and so on. Received: pairs={pairs}"
         )
     if not question.strip():
         raise ValueError(f"Annotators need a question. Received: {question!r}")
@@ -93,7 +93,7 @@ def make(
     draw = _folder_pairs if isinstance(source, IdentityData) else generated_pairs
     real = _folder_pairs(splits.test, pairs, seed)
     drawn = {"real": real, "generated": draw(source, pairs, seed)}
-    rows = [row for name, found in drawn.items() for row in _rows(name, found, pairs // 4)]
+    rows = [row for name, some in drawn.items() for row in _rows(name, some, pairs // 4)]
 
     rng = np.random.default_rng([seed, 6])
     rows = [rows[i] for i in rng.permutation(len(rows))]
@@ -125,7 +125,7 @@ def _rows(name: str, drawn: Pairs, count: int) -> list[tuple[str, bool, list[int
 
 
 def _different(candidates: np.ndarray, count: int, used: set[int], kind: str) -> list[list[int]]:
-    """`count` pairs that differ, of pictures that are not in `used` as long as there are such."""
+    """`count` pairs that differ, of images that are not in `used` as long as there are such."""
     # A dictionary: without repetitions, in the order drawn.
     different = list(dict.fromkeys(tuple(sorted(pair)) for pair in candidates.tolist()))
     chosen, others = [], []
@@ -137,20 +137,20 @@ def _different(candidates: np.ndarray, count: int, used: set[int], kind: str) ->
     used.update(*chosen)
     if len(chosen) < count:
         raise ValueError(
-            f"There are too few {kind} pairs: ask for fewer by --pairs, or keep more real identities for tests. "
+            f"There are too few {kind} pairs: ask for fewer pairs, or keep more real identities for tests. "
             f"Received: {len(chosen)} different ones where {count} are needed"
         )
     return [list(pair) for pair in chosen]
 
 
 def _uri(image: np.ndarray) -> str:
-    # One encoder and no metadata, so that a file tells nothing of where its picture comes from.
+    # One encoder and no metadata, so that a file tells nothing of where its image comes from.
     png = tf.io.encode_png(image).numpy()
     return "data:image/png;base64," + base64.b64encode(png).decode()
 
 
 def _page(content: dict[str, Any]) -> str:
-    template = resources.files(__package__).joinpath("study.html").read_text(encoding="utf-8")
+    template = resources.files(__package__).joinpath(PAGE).read_text(encoding="utf-8")
     # Otherwise a question could end the element that holds it.
     data = json.dumps(content).replace("<", "\\u003c")
     return template.replace(_PLACE, f">{data}<", 1)

@@ -1,4 +1,4 @@
-"""Trains a verifier on real identities, and says how good a judge it is."""
+"""Trains a verifier on real identities."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from typing import Any
 
 import tensorflow as tf
 from tensorflow import keras
+from tqdm.keras import TqdmCallback
 
 from sdgan_tf import augmentation, keras_compat
 from sdgan_tf.data import IdentityData
-from sdgan_tf.evaluation.verifier import Verifier
+from sdgan_tf.evaluation.verifiers.verifier import Verifier
 from sdgan_tf.images import to_float
 from sdgan_tf.models import variables
 from sdgan_tf.networks import Embedder
@@ -42,7 +43,7 @@ class MarginHead(keras.layers.Layer):
 def margin_loss(
     labels: tf.Tensor, cosines: tf.Tensor, margin: float = 0.2, scale: float = 16.0
 ) -> tf.Tensor:
-    """Large-margin cosine loss (CosFace, arXiv 1801.09414, eq. 4), one for each picture.
+    """Large-margin cosine loss (CosFace, arXiv 1801.09414, eq. 4), one for each image.
 
     Args:
         labels: int [n], the right identities.
@@ -69,23 +70,23 @@ def train_verifier(
     augment: str = "translation",
     loss: str = "margin",
     seed: int = 0,
-    callbacks: list[keras.callbacks.Callback] | None = None,
+    verbose: bool = False,
 ) -> Verifier:
     """Trains an `Embedder` to tell the training identities apart.
 
     Args:
-        train: real pictures by identity; the judge's own score comes from other identities.
-        name: printed with every number that rests on this judge.
-        steps: of `batch_size` pairs of pictures.
+        train: real images by identity; the verifier's own score comes from other identities.
+        name: printed with every number that rests on this verifier.
+        steps: of `batch_size` pairs of images.
         dim: width of the network.
         embedding_size: width of the embeddings.
-        batch_size: pairs of pictures of one identity in a step.
+        batch_size: pairs of images of one identity in a step.
         rate: Adam's, falling to zero by half a cosine.
-        augment: see `sdgan_tf.augmentation`; each picture on its own.
+        augment: see `sdgan_tf.augmentation`; each image on its own.
         loss: `"margin"`, the large-margin cosine loss; or `"triplet"`: semi-hard triplets by
             TensorFlow Addons (arXiv 1503.03832), on the addons stack.
         seed: of weights, batches and augmentation.
-        callbacks: of Keras, such as one that shows the progress.
+        verbose: whether a progress bar is shown.
 
     Returns:
         The verifier, whose facts say how it was made.
@@ -114,13 +115,14 @@ def train_verifier(
     schedule = keras.optimizers.schedules.CosineDecay(rate, steps)
     trained.compile(keras.optimizers.Adam(schedule), function)
     batches = _batches(train, batch_size, operations, seed)
-    trained.fit(batches, steps_per_epoch=steps, shuffle=False, verbose=0, callbacks=callbacks)
+    bar = [TqdmCallback(desc="Training the verifier", leave=False)] if verbose else []
+    trained.fit(batches, steps_per_epoch=steps, shuffle=False, verbose=0, callbacks=bar)
     facts = {"identities": len(train), "steps": steps, "loss": loss, "augment": augment}
     return Verifier(embedder, name, train.image_size, train.channels, facts=facts)
 
 
 def _batches(train: IdentityData, size: int, operations, seed: int) -> tf.data.Dataset:
-    """Pictures float32 [2 * size, h, w, c] in [-1, 1], with the positions of their identities."""
+    """Images float32 [2 * size, h, w, c] in [-1, 1], with the positions of their identities."""
 
     def prepare(step, batch):
         images, identities = batch

@@ -1,4 +1,4 @@
-"""What human judges say: verdicts by majority, their accuracy, and how far judges agree."""
+"""What annotators say: verdicts by majority, their accuracy, and how far annotators agree."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from sdgan_tf.evaluation import bootstrap
 from sdgan_tf.evaluation.bootstrap import Estimate, Sample
-from sdgan_tf.evaluation.study_answers import MISSING, NO, SOURCES, YES, Key
+from sdgan_tf.study.answers import MISSING, NO, SOURCES, YES, Key
 
 # Said with every number.
 RULES = {
@@ -47,7 +47,7 @@ def score(
     seed: int = 0,
     resamples: int = bootstrap.RESAMPLES,
 ) -> dict[str, Score]:
-    """Judges the pairs of each source by majority.
+    """Decides the pairs of each source by majority.
 
     Args:
         key: of the study.
@@ -76,8 +76,8 @@ def score(
         numbers = _numbers(*(sample.values for sample in samples))
         replicates = bootstrap.resample(_numbers, samples, seed, resamples)
         ties = int(np.sum((counts[:, NO] == counts[:, YES]) & asked & voted))
-        found = bootstrap.estimates(numbers, replicates)
-        scores[source] = Score(int(np.sum(asked)), int(np.sum(asked & voted)), ties, *found)
+        estimates = bootstrap.estimates(numbers, replicates)
+        scores[source] = Score(int(np.sum(asked)), int(np.sum(asked & voted)), ties, *estimates)
     return scores
 
 
@@ -123,20 +123,20 @@ def results(key: Key, answers: dict[str, np.ndarray], seed: int = 0) -> dict[str
         "study": key.study,
         "question": key.question,
         "rules": RULES,
-        "sources": {name: _plain(found) for name, found in score(key, answers, seed).items()},
+        "sources": {name: _plain(one) for name, one in score(key, answers, seed).items()},
         "annotators": {name: _alone(key, votes) for name, votes in sorted(answers.items())},
     }
 
 
-def to_markdown(found: dict[str, Any]) -> str:
+def to_markdown(study: dict[str, Any]) -> str:
     """`results` as two tables to read."""
     lines = [
-        f"# Study {found['study']}: {found['question']}",
+        f"# Study {study['study']}: {study['question']}",
         "",
         "| Pairs | Asked | Voted on | Ties | Accuracy | False accepts | Krippendorff's alpha |",
         "|---|---|---|---|---|---|---|",
     ]
-    for name, row in found["sources"].items():
+    for name, row in study["sources"].items():
         counts = [str(row[column]) for column in ("pairs", "voted", "ties")]
         numbers = [_interval(row[column]) for column in ("accuracy", "false_accepts", "alpha")]
         lines.append(f"| {' | '.join([name, *counts, *numbers])} |")
@@ -145,7 +145,7 @@ def to_markdown(found: dict[str, Any]) -> str:
         "| Annotator | Answers | Missing | Right, real | Right, generated |",
         "|---|---|---|---|---|",
     ]
-    for name, row in found["annotators"].items():
+    for name, row in study["annotators"].items():
         shares = [_number(row["right"][source]) for source in SOURCES]
         lines.append(f"| {name} | {row['answers']} | {row['missing']} | {' | '.join(shares)} |")
     lines += ["", *(f"- {name.replace('_', ' ')}: {rule}" for name, rule in RULES.items())]
@@ -166,9 +166,9 @@ def _alone(key: Key, votes: np.ndarray) -> dict[str, Any]:
     }
 
 
-def _plain(found: Score) -> dict[str, Any]:
+def _plain(score: Score) -> dict[str, Any]:
     """A score without tuples, and with None for NaN, which JSON does not know."""
-    plain = found._asdict()
+    plain = score._asdict()
     for name, value in plain.items():
         if isinstance(value, Estimate):
             plain[name] = {

@@ -11,13 +11,13 @@ import pytest
 import tensorflow as tf
 import tiny
 
+from sdgan_tf import study
 from sdgan_tf.data import IdentityImages
-from sdgan_tf.evaluation import study
-from sdgan_tf.evaluation.study_answers import read_key
+from sdgan_tf.study import read_key
 
 
 def shades(identities, observations, first):
-    """Return people whose pictures are all different and say by their grey what they are."""
+    """Return people whose images are all different and say by their grey what they are."""
     values = first + np.arange(identities * observations, dtype=np.uint8)
     images = np.broadcast_to(values[:, None, None, None], (len(values), 2, 2, 3)).copy()
     names = [f"p{i}" for i in range(identities)]
@@ -35,7 +35,7 @@ def shown(made):
 
 
 def value(uri):
-    """Return the grey of a picture of the page."""
+    """Return the grey of an image of the page."""
     png = base64.b64decode(uri.split(",")[1])
     return int(tf.io.decode_png(png)[0, 0, 0])
 
@@ -68,18 +68,18 @@ def test_the_order_says_nothing_and_sides_are_drawn():
     assert 15 < sum(sides) < 45
 
 
-def test_a_generator_shows_each_picture_once():
+def test_a_model_shows_each_image_once():
     model, real = tiny.model(), tiny.people(identities=8)
     made = make(model, real, pairs=16, seed=1)
     generated = {row["pair"] for row in made.key["pairs"] if row["source"] == "generated"}
-    pictures = [
+    images = [
         pair[side]
         for pair in shown(made)["pairs"]
         if pair["id"] in generated
         for side in ("left", "right")
     ]
-    assert len(pictures) == 16
-    assert len(set(pictures)) == 16
+    assert len(images) == 16
+    assert len(set(images)) == 16
 
 
 def test_the_page_holds_no_truth_and_fetches_nothing():
@@ -128,7 +128,7 @@ def test_it_is_saved_once_and_its_key_is_read_back(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"pairs": 6}, "4, 8, ... Received: pairs=6"),
+        ({"pairs": 6}, "4, 8, 12 and so on. Received: pairs=6"),
         ({"pairs": 0}, "Received: pairs=0"),
         ({"question": " "}, "need a question. Received: ' '"),
         ({"pairs": 64}, "too few real matched pairs.* 12 different ones where 16 are needed"),
@@ -139,14 +139,14 @@ def test_what_makes_no_study_is_refused(options, message):
         make(tiny.people(40, seed=1), tiny.people(4), **options)
 
 
-def test_pictures_of_two_sizes_would_tell_the_sources():
+def test_images_of_two_sizes_would_tell_the_sources():
     with pytest.raises(
         ValueError, match="image_size=8, channels=3. Received: data of image_size=9"
     ):
         make(tiny.model(), tiny.people(8, size=9))
 
 
-def test_pictures_come_again_where_there_are_too_few_but_pairs_never():
+def test_images_come_again_where_there_are_too_few_but_pairs_never():
     made = make(shades(8, 4, 100), shades(2, 3, 0), pairs=12)
     greys = [
         {value(pair["left"]), value(pair["right"])}

@@ -1,4 +1,4 @@
-"""The files of a study with human judges: the key, and the answers that annotators saved."""
+"""The files of a study: the key, and the answers that annotators saved."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Key(NamedTuple):
         pairs: ids.
         sources: str [n], `"real"` or `"generated"`.
         same: bool [n], whether the pair shows one identity.
-        groups: int [n, 2], the identities of a real pair's pictures; of a generated pair the draw.
+        groups: int [n, 2], the identities of a real pair's images; of a generated pair the draw.
     """
 
     study: str
@@ -45,7 +45,7 @@ def read_key(path: str | Path) -> Key:
     """Reads the key that was written with a page.
 
     Raises:
-        ValueError: it is no key.
+        ValueError: the file is not a key.
     """
     try:
         content = json.loads(_read(Path(path)))
