@@ -37,6 +37,9 @@ setuptools.setup(
         "absl-py",
         "tensorboard>=2.15",
         "pillow",
+        "tqdm",
+        # TensorFlow brings it by way of requests; the REST client uses it.
+        "urllib3>=2.3",
     ],
     extras_require={
         "addons": [
@@ -48,7 +51,7 @@ setuptools.setup(
         "demo": ["gradio>=6,<7; python_version>='3.10'"],
         "faces": ["dlib-bin>=19.24", "face_recognition_models==0.3.0"],
         "browser": ["playwright"],
-        "video": ["imageio-ffmpeg"],
+        "video": ["imageio", "imageio-ffmpeg"],
         "plots": ["matplotlib"],
         "dev": ["pytest", "pytest-xdist", "ruff", SERVING],
     },

@@ -42,9 +42,8 @@ def noise(identities: int) -> IdentityImages:
 
 def stepper(model: sd.SDGAN | sd.ACDCGAN, data: IdentityImages) -> Callable[[], float]:
     """A function that runs one step on its own tuples, and says how many seconds it took."""
-    named = isinstance(model, sd.ACDCGAN)
     batch_size = FLAGS.batch_size * (2 // model.k)
-    batches = iter(data.tuples(model.k, batch_size, labels=named))
+    batches = iter(data.tuples(model.k, batch_size))
     step = tf.function(model.train_step)
 
     def run() -> float:

@@ -19,11 +19,11 @@ from tensorflow import keras
 KERAS_VERSION = importlib.metadata.version("keras")
 KERAS_3 = int(KERAS_VERSION.split(".")[0]) >= 3
 
+# TensorFlow's name for Keras 3 does not lead to it.
+_SAVING = importlib.import_module("keras").saving
+
 # What `compile` takes from a model that keeps optimizers of its own.
 NO_OPTIMIZER = None if KERAS_3 else ()
-
-# Classes under this decorator load from saved files by name, without custom_objects.
-register = keras.utils.register_keras_serializable("sdgan_tf")
 
 
 def addons() -> ModuleType:
@@ -83,6 +83,33 @@ def add_counter(layer: keras.layers.Layer, name: str) -> Any:
     return layer.add_weight(
         name=name, shape=(), initializer="zeros", dtype="int64", trainable=False, aggregation=first
     )
+
+
+def serialize(network: keras.Model) -> dict[str, Any]:
+    """A network as plain JSON: its registered class and its `get_config`."""
+    try:
+        return _SAVING.serialize_keras_object(network)
+    except (NotImplementedError, TypeError) as error:
+        raise ValueError(
+            f"{type(network).__name__} cannot be saved: write a get_config that gives all arguments of its "
+            f"constructor. Received: {error}"
+        ) from error
+
+
+def deserialize(config: dict[str, Any]) -> keras.Model:
+    """A new network of what `serialize` gave. Code in the configuration, such as a Lambda layer, is refused."""
+    try:
+        return _SAVING.deserialize_keras_object(config, safe_mode=True)
+    except (ValueError, TypeError) as error:
+        raise ValueError(
+            f"The network {config.get('class_name')!r} cannot be made again: import the module that defines it and put "
+            f"@sd.register above its class. Received: {error}"
+        ) from error
+
+
+def copy_of(network: keras.Model) -> keras.Model:
+    """A new network of the same architecture, not built yet."""
+    return deserialize(serialize(network))
 
 
 def policy(name: str) -> Any:

@@ -1,56 +1,160 @@
-"""The split latent code: identity `z_I` beside observation `z_O` (paper, section 3)."""
+"""The latent code: named parts, each with a law, in two blocks, identity `z_I` before observation `z_O` (paper,
+section 3).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from sdgan_tf.randomness import stateless_seed
 
-DISTRIBUTIONS = ("uniform", "normal")
+BLOCKS = ("identity", "observation")
 PATHS = ("linear", "slerp")
 
-# Beyond it a component counts as having left its distribution: the cube's wall, or 3 sigma.
-BOUNDS = {"uniform": 1.0, "normal": 3.0}
+
+class Law(NamedTuple):
+    """A distribution of codes.
+
+    Attributes:
+        draw: a shape, whose last axis is one part's whole width, and a seed int [2], to float32 of that shape.
+        low: below it a component counts as having left the distribution.
+        high: above it, likewise.
+        centred: whether 0 is the typical code, towards which truncation may scale.
+    """
+
+    draw: Callable[[Any, tf.Tensor], tf.Tensor]
+    low: float
+    high: float
+    centred: bool
+
+
+def _uniform(shape: Any, seed: tf.Tensor) -> tf.Tensor:
+    return tf.random.stateless_uniform(shape, seed, -1.0, 1.0, alg="philox")
+
+
+def _normal(shape: Any, seed: tf.Tensor) -> tf.Tensor:
+    return tf.random.stateless_normal(shape, seed, alg="philox")
+
+
+def _categorical(shape: Any, seed: tf.Tensor) -> tf.Tensor:
+    categories = tf.random.stateless_uniform(shape[:-1], seed, 0, shape[-1], tf.int32, alg="philox")
+    return tf.one_hot(categories, shape[-1])
+
+
+def _bernoulli(shape: Any, seed: tf.Tensor) -> tf.Tensor:
+    return tf.cast(tf.random.stateless_uniform(shape, seed, alg="philox") < 0.5, tf.float32)
+
+
+LAWS = {
+    "uniform": Law(_uniform, -1.0, 1.0, True),
+    "normal": Law(_normal, -3.0, 3.0, True),
+    "categorical": Law(_categorical, 0.0, 1.0, False),
+    "bernoulli": Law(_bernoulli, 0.0, 1.0, False),
+}
+
+
+class Part(NamedTuple):
+    """A named stretch of the code.
+
+    Attributes:
+        name: unlike that of every other part of the code.
+        width: how many numbers; of a categorical part, how many categories.
+        law: `"uniform"` on [-1, 1], standard `"normal"`, `"categorical"` (one-hot, all equally likely) or
+            `"bernoulli"` (0 or 1, equally likely).
+    """
+
+    name: str
+    width: int
+    law: str = "uniform"
 
 
 class LatentSpace:
     """Draws and joins codes `z = [z_I; z_O]`.
 
-    All methods are pure functions of their arguments; nothing here holds a state.
+    The code is an ordered set of named parts in two blocks. The parts of the identity block are shared by the rows
+    of a grid and by the images of a tuple; those of the observation block by the columns of a grid. All methods are
+    pure functions of their arguments; nothing here holds a state.
 
     Args:
-        d_i: width of the identity code (paper: 50).
-        d_o: width of the observation code (paper: 50).
-        distribution: `"uniform"` on [-1, 1] (the paper's) or standard `"normal"`.
+        identity: the parts of the identity block, in order.
+        observation: the parts of the observation block, in order.
 
     Example:
 
-    >>> space = LatentSpace(d_i=2, d_o=3)
+    >>> space = LatentSpace([Part("digit", 10, "categorical")], [Part("slant", 2), Part("noise", 62)])
+    >>> space.d_i, space.d_o, space.slices["noise"]
+    (10, 64, slice(12, 74, None))
+    >>> space = LatentSpace.split(d_i=2, d_o=3)
     >>> space.join(space.identity_codes([7, 7]), space.observation_codes([1, 2])).shape
     TensorShape([2, 5])
     """
 
-    def __init__(self, d_i: int = 50, d_o: int = 50, distribution: str = "uniform"):
+    def __init__(self, identity: Sequence[Part], observation: Sequence[Part]):
+        self.parts = {
+            block: tuple(Part(*part) for part in parts)
+            for block, parts in zip(BLOCKS, (identity, observation))
+        }
+        every = [part for block in BLOCKS for part in self.parts[block]]
+        if not every or len({part.name for part in every}) < len(every):
+            raise ValueError(
+                "A latent code has at least one part, and parts have names of their own. "
+                f"Received: {[part.name for part in every]}"
+            )
+        for part in every:
+            least = 2 if part.law == "categorical" else 1
+            if part.law not in LAWS or part.width < least:
+                raise ValueError(
+                    f"A part of the code has a law of {sorted(LAWS)} and a width of 1 or more, a categorical one 2 or "
+                    f"more. Received: {part}"
+                )
+        self.slices, start = {}, 0
+        for part in every:
+            self.slices[part.name] = slice(start, start + part.width)
+            start += part.width
+
+    @classmethod
+    def split(cls, d_i: int = 50, d_o: int = 50, law: str = "uniform") -> LatentSpace:
+        """The paper's space: one part for each block, called as the block is.
+
+        Args:
+            d_i: width of the identity code (paper: 50), 0 for none.
+            d_o: width of the observation code (paper: 50), 0 for none.
+            law: of both.
+        """
         if min(d_i, d_o) < 0 or d_i + d_o < 1:
             raise ValueError(
-                "The latent code needs at least one dimension, and neither part has less than none. "
+                "The latent code needs at least one dimension, and neither block has less than none. "
                 f"Received: d_i={d_i}, d_o={d_o}"
             )
-        if distribution not in DISTRIBUTIONS:
-            raise ValueError(
-                f"Codes are drawn from one of {DISTRIBUTIONS}. Received: {distribution!r}"
-            )
-        self.d_i = d_i
-        self.d_o = d_o
-        self.distribution = distribution
+        widths = zip(BLOCKS, (d_i, d_o))
+        return cls(*([Part(block, width, law)] if width else [] for block, width in widths))
+
+    @property
+    def d_i(self) -> int:
+        """Width of the identity block."""
+        return self.width("identity")
+
+    @property
+    def d_o(self) -> int:
+        """Width of the observation block."""
+        return self.width("observation")
 
     @property
     def size(self) -> int:
         """Width of the whole code, `d_i + d_o`."""
         return self.d_i + self.d_o
+
+    def width(self, block: str) -> int:
+        """Width of a block, `"identity"` or `"observation"`."""
+        return sum(part.width for part in self.parts[block])
+
+    def get_config(self) -> dict[str, list[list[Any]]]:
+        """The parts of each block as plain JSON; `LatentSpace(**config)` makes the space again."""
+        return {block: [list(part) for part in parts] for block, parts in self.parts.items()}
 
     def tuples(self, count: int | tf.Tensor, k: int, seed: tf.Tensor) -> tf.Tensor:
         """Codes for `count` tuples: each draws one `z_I`, shared by its `k` independent `z_O`.
@@ -63,17 +167,18 @@ class LatentSpace:
         Returns:
             float32 [count, k, d_i + d_o].
         """
-        identity = self._draw([count, 1, self.d_i], stateless_seed(seed, "identity"))
-        observation = self._draw([count, k, self.d_o], stateless_seed(seed, "observation"))
-        return self.join(tf.repeat(identity, k, axis=1), observation)
+        identity = self._draw("identity", [count, 1], seed)
+        return self.join(
+            tf.repeat(identity, k, axis=1), self._draw("observation", [count, k], seed)
+        )
 
     def identity_codes(self, seeds: tf.Tensor | Sequence[int]) -> tf.Tensor:
         """One `z_I` for each seed, the same whatever its neighbours: int64 [n] to float32 [n, d_i]."""
-        return self._codes(seeds, self.d_i, "identity")
+        return self._codes("identity", seeds)
 
     def observation_codes(self, seeds: tf.Tensor | Sequence[int]) -> tf.Tensor:
         """One `z_O` for each seed, the same whatever its neighbours: int64 [n] to float32 [n, d_o]."""
-        return self._codes(seeds, self.d_o, "observation")
+        return self._codes("observation", seeds)
 
     def join(self, identity: tf.Tensor, observation: tf.Tensor) -> tf.Tensor:
         """`[z_I; z_O]`: float [..., d_i] and float [..., d_o] to float [..., d_i + d_o]."""
@@ -95,28 +200,58 @@ class LatentSpace:
             tf.repeat(observation[tf.newaxis], rows, axis=0),
         )
 
-    def reclaim(self, codes: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """Stochastic clipping (arXiv 1702.04782): components that have left the distribution are
-        drawn from it anew, the others stay.
+    def truncate(self, codes: np.ndarray, factor: float, block: str) -> np.ndarray:
+        """Codes of a block multiplied by `factor`, as far as the laws of their parts are centred: float [n, width]
+        to the same shape.
+        """
+        factors = [
+            factor if LAWS[part.law].centred else 1.0
+            for part in self.parts[block]
+            for _ in range(part.width)
+        ]
+        return np.asarray(codes) * np.array(factors, np.float32)
 
-        Uniform codes are left beyond [-1, 1], normal ones beyond 3 sigma.
+    def reclaim(self, codes: tf.Tensor, seed: tf.Tensor, block: str) -> tf.Tensor:
+        """Stochastic clipping (arXiv 1702.04782): components that have left the distribution are drawn from it anew,
+        the others stay.
+
+        Uniform codes are left beyond [-1, 1], normal ones beyond 3 sigma, the others beyond [0, 1].
 
         Args:
-            codes: float32 [...].
+            codes: float32 [..., width] of a block.
             seed: int [2], as `stateless_seed` gives it.
+            block: `"identity"` or `"observation"`.
 
         Returns:
             float32 of the same shape, within the bounds.
         """
-        bound = BOUNDS[self.distribution]
-        drawn = tf.clip_by_value(self._draw(tf.shape(codes), seed), -bound, bound)
-        return tf.where(tf.abs(codes) > bound, drawn, codes)
+        laws = [LAWS[part.law] for part in self.parts[block] for _ in range(part.width)]
+        low, high = (tf.constant([getattr(law, end) for law in laws]) for end in ("low", "high"))
+        shape = [*tf.unstack(tf.shape(codes)[:-1])]
+        drawn = tf.clip_by_value(self._draw(block, shape, seed), low, high)
+        return tf.where((codes < low) | (codes > high), drawn, codes)
 
-    def _codes(self, seeds, width: int, stream: str) -> tf.Tensor:
-        return _codes(tf.convert_to_tensor(seeds, tf.int64), width, stream, self.distribution)
+    def _draw(self, block: str, shape: list[Any], seed: tf.Tensor) -> tf.Tensor:
+        drawn = [
+            LAWS[part.law].draw([*shape, part.width], stateless_seed(seed, part.name))
+            for part in self.parts[block]
+        ]
+        return tf.concat(drawn, axis=-1) if drawn else tf.zeros([*shape, 0])
 
-    def _draw(self, shape, seed: tf.Tensor) -> tf.Tensor:
-        return _draw(shape, seed, self.distribution)
+    def _codes(self, block: str, seeds: tf.Tensor | Sequence[int]) -> tf.Tensor:
+        seeds = tf.convert_to_tensor(seeds, tf.int64)
+        drawn = [_codes(seeds, *part) for part in self.parts[block]]
+        return tf.concat(drawn, axis=-1) if drawn else tf.zeros([tf.shape(seeds)[0], 0])
+
+
+# A graph, since one operation after another a grid's codes would take a second.
+@tf.function(reduce_retracing=True)
+def _codes(seeds: tf.Tensor, name: str, width: int, law: str) -> tf.Tensor:
+    return tf.map_fn(
+        lambda seed: LAWS[law].draw([width], stateless_seed(seed, name)),
+        seeds,
+        fn_output_signature=tf.TensorSpec([width], tf.float32),
+    )
 
 
 def walk(codes: tf.Tensor | np.ndarray, steps: int, path: str = "linear") -> np.ndarray:
@@ -125,15 +260,14 @@ def walk(codes: tf.Tensor | np.ndarray, steps: int, path: str = "linear") -> np.
     Args:
         codes: float [m, d], those to pass through, at least one.
         steps: from each to the next, at least 1.
-        path: `"linear"`, straight (paper); or `"slerp"`, along the great arc (arXiv 1609.04468):
-            normal codes have nearly the same length all, straight ways leave for shorter ones.
+        path: `"linear"`, straight (paper); or `"slerp"`, along the great arc (arXiv 1609.04468): normal codes have
+            nearly the same length all, straight ways leave for shorter ones.
 
     Returns:
         float32 [(m - 1) * steps + 1, d], all of `codes` among them.
 
     Raises:
-        ValueError: no codes, no steps, an unknown path, or opposite codes, between which no arc is
-            the shortest.
+        ValueError: no codes, no steps, an unknown path, or opposite codes, between which no arc is the shortest.
     """
     codes = np.asarray(codes, np.float64)
     if codes.ndim != 2 or not len(codes) or steps < 1:
@@ -142,7 +276,7 @@ def walk(codes: tf.Tensor | np.ndarray, steps: int, path: str = "linear") -> np.
             f"Received: shape {codes.shape}, steps={steps}"
         )
     if path not in PATHS:
-        raise ValueError(f"The path is one of {PATHS}. Received: {path!r}")
+        raise ValueError(f"The path is one of {PATHS}. Received: path={path!r}")
     shares = np.arange(steps)[:, np.newaxis] / steps
     blend = _linear if path == "linear" else _slerp
     parts = [blend(start, end, shares) for start, end in zip(codes, codes[1:])]
@@ -165,19 +299,3 @@ def _slerp(start: np.ndarray, end: np.ndarray, shares: np.ndarray) -> np.ndarray
         )
     angle = np.arccos(cosine)
     return (np.sin((1 - shares) * angle) * start + np.sin(shares * angle) * end) / np.sin(angle)
-
-
-def _draw(shape, seed: tf.Tensor, distribution: str) -> tf.Tensor:
-    if distribution == "uniform":
-        return tf.random.stateless_uniform(shape, seed, -1.0, 1.0, alg="philox")
-    return tf.random.stateless_normal(shape, seed, alg="philox")
-
-
-# A graph, since one op after another a grid's codes would take a second.
-@tf.function(reduce_retracing=True)
-def _codes(seeds: tf.Tensor, width: int, stream: str, distribution: str) -> tf.Tensor:
-    return tf.map_fn(
-        lambda seed: _draw([width], stateless_seed(seed, stream), distribution),
-        seeds,
-        fn_output_signature=tf.TensorSpec([width], tf.float32),
-    )

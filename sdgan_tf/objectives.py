@@ -45,20 +45,23 @@ class Objective(NamedTuple):
             real, fake = real - fake, fake - real
         return _mean(self.real, real) + _mean(self.fake, fake)
 
-    def negative_loss(self, real: tf.Tensor, negative: tf.Tensor) -> tf.Tensor:
-        """What further negatives cost the discriminator: scores, float [n] each, to a float32
-        scalar.
+    def negative_loss(
+        self, real: tf.Tensor, negative: tf.Tensor, weights: tf.Tensor | None = None
+    ) -> tf.Tensor:
+        """What further negatives cost the discriminator: scores, float [n] each, to a float32 scalar; with `weights`,
+        float32 [n], their weighted mean.
         """
         if self.pairing:
-            return _mean(self.real, real - negative)
-        return _mean(self.fake, negative)
+            return _mean(self.real, real - negative, weights)
+        return _mean(self.fake, negative, weights)
 
     def make_optimizer(self) -> keras.optimizers.Optimizer:
         """A new optimizer of the customary kind."""
         kind, rate, beta_1, beta_2 = self.optimizer
+        # The epsilons are those of TensorFlow 1, which the released code leaves as they are.
         if kind == "rmsprop":
-            return keras.optimizers.RMSprop(rate, rho=beta_2)
-        return keras.optimizers.Adam(rate, beta_1=beta_1, beta_2=beta_2)
+            return keras.optimizers.RMSprop(rate, rho=beta_2, epsilon=1e-10)
+        return keras.optimizers.Adam(rate, beta_1=beta_1, beta_2=beta_2, epsilon=1e-8)
 
     def generator_loss(self, fake: tf.Tensor, real: tf.Tensor | None = None) -> tf.Tensor:
         """Scores of fake tuples (and of real ones where the objective pairs them), float [n], to a
@@ -67,8 +70,11 @@ class Objective(NamedTuple):
         return _mean(self.generator, fake - real if self.pairing else fake)
 
 
-def _mean(term: Term, scores: tf.Tensor) -> tf.Tensor:
-    return tf.reduce_mean(term(tf.cast(scores, tf.float32)))
+def _mean(term: Term, scores: tf.Tensor, weights: tf.Tensor | None = None) -> tf.Tensor:
+    costs = term(tf.cast(scores, tf.float32))
+    if weights is None:
+        return tf.reduce_mean(costs)
+    return tf.math.divide_no_nan(tf.reduce_sum(weights * costs), tf.reduce_sum(weights))
 
 
 OBJECTIVES = {
@@ -126,8 +132,32 @@ OBJECTIVES = {
 def get(name: str) -> Objective:
     """The objective called `name`."""
     if name not in OBJECTIVES:
-        raise ValueError(f"The objective is one of {sorted(OBJECTIVES)}. Received: {name!r}")
+        raise ValueError(
+            f"The objective is one of {sorted(OBJECTIVES)}. Received: objective={name!r}"
+        )
     return OBJECTIVES[name]
+
+
+def recognition_cost(law: str, codes: tf.Tensor, read: tf.Tensor) -> tf.Tensor:
+    """What reading a part of the code back costs: 0 for a reader that is right, 1 for one that knows nothing of a
+    normal part.
+
+    The mean squared error of a uniform or normal part is InfoGAN's bound with a fixed variance (arXiv 1606.03657), up
+    to scale and a constant; a categorical part costs its cross-entropy and a Bernoulli part those of its bits, in nats.
+
+    Args:
+        law: of the part.
+        codes: float32 [n, width], what the images were made of.
+        read: float32 [n, width], what was read: means, or logits.
+
+    Returns:
+        A float32 scalar.
+    """
+    if law == "categorical":
+        return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(codes, read))
+    if law == "bernoulli":
+        return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(codes, read))
+    return tf.reduce_mean(tf.square(codes - read))
 
 
 def next_balance(k_t, loss_real, loss_fake, gamma: float, rate: float) -> tf.Tensor:

@@ -37,7 +37,7 @@ def stateless_seed(
     """
     state = _to_int64(seed, "seed")
     if state.shape.rank == 0:
-        state = attempt_seed(state, 0)
+        state = rollback_seed(state, 0)
     # CRC-32 and not hash(): Python salts hash() anew in every process.
     events = (("stream", zlib.crc32(stream.encode())), ("step", step), ("replica", replica))
     for name, number in events:
@@ -46,9 +46,9 @@ def stateless_seed(
     return state
 
 
-def attempt_seed(seed: Integer, attempt: Integer) -> tf.Tensor:
-    """The seed of one attempt at the same thing, int64 [2]; that of attempt 0 is `seed` itself."""
-    return tf.stack([_to_int64(seed, "seed"), _to_int64(attempt, "attempt")])
+def rollback_seed(seed: Integer, rollbacks: Integer) -> tf.Tensor:
+    """The seed of a run after so many rollbacks, int64 [2]; without any, that of `seed` itself."""
+    return tf.stack([_to_int64(seed, "seed"), _to_int64(rollbacks, "rollbacks")])
 
 
 def _to_int64(value: Integer, name: str) -> tf.Tensor:

@@ -6,14 +6,9 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
-from unittest import mock
+from types import ModuleType
 
-import pytest
-from absl import flags
-from absl.testing import flagsaver
-
-from sdgan_tf.cli import command, export, train
+from sdgan_tf.cli import command
 
 ROOT = Path(__file__).parents[1]
 GOLDEN = ROOT / "tests" / "golden" / "sdgan"
@@ -29,28 +24,13 @@ TINY = (
 )
 
 
-def run_train(*arguments: str) -> int:
-    """Run bin/train in this process and return its exit status."""
-    argv = mock.patch.object(sys, "argv", ["train", *arguments])
-    with flagsaver.flagsaver(), argv, pytest.raises(SystemExit) as info:
-        command.run(train.main, train.__doc__, train.GROUPS)
-    return info.value.code or 0
-
-
-def run_export(*arguments: str, **values) -> int:
-    """Run bin/export in this process, which has the flags of bin/train, and return its status."""
-    asked = SimpleNamespace(**{"version": None, "checkpoint": "newest", **values})
-    with mock.patch.object(export, "FLAGS", asked):
-        return command._guarded(export.main, ["export", *arguments]) or 0
-
-
-def run_on_model(module: ModuleType, *arguments: str) -> int:
-    """Run a command that uses a trained model, with flags of its own, and return its status."""
-    values = flags.FlagValues()
-    module.define(values)
+def call(module: ModuleType, *arguments: object) -> int:
+    """Run a command in this process, as its command line would, and return its exit status."""
     name = module.__name__.rsplit(".", 1)[-1]
-    with mock.patch.object(module, "FLAGS", values):
-        return command._guarded(module.main, values([name, *map(str, arguments)])) or 0
+    try:
+        return command.call(module, [name, *map(str, arguments)])
+    except SystemExit as end:
+        return end.code
 
 
 def start(name: str, *arguments: str, **options) -> subprocess.Popen:

@@ -9,7 +9,7 @@ from sdgan_tf.data import IdentityImages
 from sdgan_tf.evaluation import Verifier
 from sdgan_tf.images import to_uint8
 from sdgan_tf.latents import LatentSpace
-from sdgan_tf.models import Renderer as ImageModel
+from sdgan_tf.models import ImageModel
 
 SIZE = 16
 

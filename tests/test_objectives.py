@@ -16,14 +16,17 @@ LN3 = math.log(3.0)
 LOW, HIGH, EVEN = math.log(4 / 3), math.log(4), math.log(2)
 
 
-def slopes(loss, *scores):
+def gradients(loss, *scores):
     """Return the gradients of `loss(*scores)` in lists of scores, as arrays."""
     scores = [tf.constant(each, tf.float32) for each in scores]
     with tf.GradientTape() as tape:
         tape.watch(scores)
         total = loss(*scores)
-    found = tape.gradient(total, scores, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-    return [slope.numpy() for slope in found]
+    unconnected = tf.UnconnectedGradients.ZERO
+    return [
+        gradient.numpy()
+        for gradient in tape.gradient(total, scores, unconnected_gradients=unconnected)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -50,8 +53,8 @@ def slopes(loss, *scores):
     ],
 )
 def test_terms_by_hand(name, term, scores, costs):
-    found = getattr(objectives.get(name), term)(tf.constant(scores, tf.float32))
-    np.testing.assert_allclose(found, costs, rtol=1e-5, atol=1e-6)
+    terms = getattr(objectives.get(name), term)(tf.constant(scores, tf.float32))
+    np.testing.assert_allclose(terms, costs, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -68,8 +71,8 @@ def test_losses_are_means_over_the_batch(name, discriminator, negative, generato
     objective = objectives.get(name)
     real, fake = tf.constant([0.0, 2.0]), tf.constant([1.0, -1.0])
     assert float(objective.discriminator_loss(real, fake)) == pytest.approx(discriminator)
-    found = objective.negative_loss(real, tf.constant([3.0, 0.0]))
-    assert float(found) == pytest.approx(negative)
+    loss = objective.negative_loss(real, tf.constant([3.0, 0.0]))
+    assert float(loss) == pytest.approx(negative)
     assert float(objective.generator_loss(fake)) == pytest.approx(generator)
     assert float(objective.generator_loss(fake, real)) == pytest.approx(generator), "not paired"
 
@@ -95,8 +98,8 @@ def test_relativistic_losses_are_of_differences_in_the_order_of_the_batch():
     assert float(objective.generator_loss(real - LN3, real)) == pytest.approx(HIGH)
     assert float(objective.generator_loss(real + LN3, real)) == pytest.approx(LOW)
     # Only differences count.
-    found = objective.discriminator_loss(real + 100, fake + 100)
-    assert float(found) == pytest.approx((LOW + HIGH) / 2, rel=1e-3)
+    loss = objective.discriminator_loss(real + 100, fake + 100)
+    assert float(loss) == pytest.approx((LOW + HIGH) / 2, rel=1e-3)
 
 
 def test_only_the_relativistic_objective_pairs():
@@ -106,13 +109,13 @@ def test_only_the_relativistic_objective_pairs():
 
 @pytest.mark.parametrize("name", ["dcgan", "relativistic"])
 def test_the_generators_loss_does_not_saturate(name):
-    # Where D is sure of the fake, the slope is still almost 1; a saturating loss has slope 0 there.
-    found = slopes(objectives.get(name).generator_loss, [-20.0], [0.0])[0]
-    assert found == pytest.approx(-1, abs=1e-6)
+    # Where D is sure of the fake, the gradient is still almost 1; that of a saturating loss is 0 there.
+    gradient = gradients(objectives.get(name).generator_loss, [-20.0], [0.0])[0]
+    assert gradient == pytest.approx(-1, abs=1e-6)
 
 
 def test_hinge_leaves_alone_what_is_beyond_the_margin():
-    real, fake = slopes(objectives.get("hinge").discriminator_loss, [2.0, 0.5], [-2.0, -0.5])
+    real, fake = gradients(objectives.get("hinge").discriminator_loss, [2.0, 0.5], [-2.0, -0.5])
     assert real.tolist() == [0, -0.5] and fake.tolist() == [0, 0.5]
 
 
@@ -135,12 +138,12 @@ def test_every_loss_pulls_scores_the_right_way(name):
     objective = objectives.get(name)
     # Between the targets of least squares, 0 and 1.
     first, second = [0.1, 0.2], [0.3, 0.1]
-    real, fake = slopes(objective.discriminator_loss, first, second)
+    real, fake = gradients(objective.discriminator_loss, first, second)
     assert np.all(real < 0), "D raises the score of real tuples"
     assert np.all(fake > 0), "D lowers the score of fake tuples"
-    _, negative = slopes(objective.negative_loss, first, second)
+    _, negative = gradients(objective.negative_loss, first, second)
     assert np.all(negative > 0), "D lowers the score of further negatives"
-    fake, _ = slopes(objective.generator_loss, first, second)
+    fake, _ = gradients(objective.generator_loss, first, second)
     assert np.all(fake < 0), "G raises the score of fake tuples"
 
 
@@ -167,7 +170,7 @@ def test_customs(name, kind, options, customs):
 
 def test_unknown_objectives_are_refused_with_the_choice():
     assert objectives.get("dcgan") is objectives.get("dcgan")
-    with pytest.raises(ValueError, match=r"one of \[.*'dcgan'.*\]. Received: 'gan'"):
+    with pytest.raises(ValueError, match=r"one of \[.*'dcgan'.*\]. Received: objective='gan'"):
         objectives.get("gan")
 
 
@@ -186,8 +189,8 @@ def test_unknown_objectives_are_refused_with_the_choice():
 def test_the_balance_moves_by_the_rate_and_stays_between_0_and_1(
     k_t, loss_real, loss_fake, expected
 ):
-    found = objectives.next_balance(tf.constant(k_t), loss_real, loss_fake, 0.5, 0.1)
-    assert float(found) == pytest.approx(expected)
+    moved = objectives.next_balance(tf.constant(k_t), loss_real, loss_fake, 0.5, 0.1)
+    assert float(moved) == pytest.approx(expected)
 
 
 def test_convergence_counts_the_distance_from_balance_on_either_side():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from sdgan_tf.randomness import attempt_seed, stateless_seed
+from sdgan_tf.randomness import rollback_seed, stateless_seed
 
 # Runs that were started by an earlier version go on with these numbers.
 GOLDEN_SEED = [8676325703922133483, 1]
@@ -37,10 +37,10 @@ def test_every_argument_changes_the_seed():
     assert len(seeds) == 3 * 3 * 2 * 2
 
 
-def test_another_attempt_has_other_seeds_and_the_first_those_of_its_seed():
-    found = [values(attempt_seed(7, attempt), "tuples", 3, 1) for attempt in (0, 1, 2)]
-    assert list(found[0]) == GOLDEN_SEED
-    assert len(set(found)) == 3
+def test_a_rollback_gives_other_seeds_and_none_those_of_the_seed():
+    seeds = [values(rollback_seed(7, rollbacks), "tuples", 3, 1) for rollbacks in (0, 1, 2)]
+    assert list(seeds[0]) == GOLDEN_SEED
+    assert len(set(seeds)) == 3
 
 
 def test_neighbouring_seeds_and_steps_do_not_meet():
@@ -60,8 +60,8 @@ def test_seeds_derive_from_seeds():
 def test_tensors_inside_a_graph_give_what_integers_give():
     traced = tf.function(lambda seed, step, replica: stateless_seed(seed, "s", step, replica))
     # Steps are int64 variables, replica numbers int32 tensors.
-    found = traced(tf.constant(5, tf.int64), tf.constant(9, tf.int64), tf.constant(1, tf.int32))
-    assert tuple(found.numpy().tolist()) == values(5, "s", 9, 1)
+    seed = traced(tf.constant(5, tf.int64), tf.constant(9, tf.int64), tf.constant(1, tf.int32))
+    assert tuple(seed.numpy().tolist()) == values(5, "s", 9, 1)
 
 
 @pytest.mark.parametrize("name", ["seed", "step", "replica"])

@@ -12,7 +12,7 @@ import sdgan_tf as sd
 from sdgan_tf.data import IdentityImages
 
 MODERN = {
-    "codes": "normal",
+    "law": "normal",
     "norm": "none",
     "mixed": 0.3,
     "r1": 0.3,
@@ -23,7 +23,7 @@ MODERN = {
 
 
 def people(identities=4, observations=3, size=8, seed=0) -> IdentityImages:
-    """Return random pictures by identity."""
+    """Return random images by identity."""
     shape = (identities * observations, size, size, 3)
     images = np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
     names = [f"person-{number}" for number in range(identities)]
@@ -34,7 +34,8 @@ def model(rate=2e-3, **options) -> sd.SDGAN:
     """Return a compiled model with always the same first weights."""
     keras.utils.set_random_seed(1)
     made = sd.SDGAN(**{"image_size": 8, "dim": 1, "d_i": 2, "d_o": 2, **options})
-    made.compile(*(keras.optimizers.Adam(rate, beta_1=0.5) for _ in range(2)))
+    optimizers = (keras.optimizers.Adam(rate, beta_1=0.5) for _ in range(2))
+    made.compile(**dict(zip(("d_optimizer", "g_optimizer"), optimizers)))
     return made
 
 

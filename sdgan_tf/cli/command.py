@@ -1,81 +1,114 @@
-"""How every command starts: its flags, its help in groups, and errors as one message."""
+"""How every command starts: its flags, its help in groups, and errors as one message.
+
+A command is a module with a docstring, `define(values)`, which defines its flags, and `main(words, values)`, which takes what
+stands on the command line beside flags, and the parsed flags, and returns an exit status.
+"""
 
 from __future__ import annotations
 
+import importlib
 import os
+import re
+import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
-from absl import app, flags, logging
+from absl import flags, logging
 
 # What a user can mend: shown as a message, without a traceback.
 USER_ERRORS = (ValueError, OSError, RuntimeError, ImportError)
+# A wrong command line.
+USAGE = 2
 
 
-def run(
-    main: Callable[[Sequence[str]], int | None], doc: str, groups: Sequence[ModuleType]
-) -> None:
-    """Runs `main(arguments)` with the program's flags parsed.
+def run(name: str) -> None:
+    """Runs the command of a module on this process's command line and ends the process.
 
     Args:
-        main: the command; what it returns is the exit status.
-        doc: what `--help` says before the flags.
-        groups: modules that defined the command's flags, in the order of `--help`.
+        name: of the module in full, since absl calls what is run as `__main__` otherwise.
     """
-    if asks_for_help(sys.argv):
-        print(help_text(doc, groups))
-        return
+    # An exception, so that what is told to stop cleans up behind itself.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    sys.exit(call(importlib.import_module(name), sys.argv))
+
+
+def call(module: ModuleType, argv: Sequence[str]) -> int:
+    """Runs a command and returns its exit status.
+
+    Args:
+        module: the command.
+        argv: the command line, with the name of the command in front.
+    """
+    name = f"bin/{Path(argv[0]).stem}"
+    values = flags.FlagValues()
     logging.set_verbosity(logging.WARNING)
-    app.run(lambda argv: _guarded(main, argv))
+    try:
+        # Before the flags are defined: the user's own models have flags, too.
+        import_modules(argv)
+        flags.DEFINE_list(
+            "import_module",
+            [],
+            "Python modules to import first, comma-separated, such as those that register models of your own.",
+            flag_values=values,
+        )
+        module.define(values)
+        if any(argument in ("--help", "-h", "-help") for argument in argv[1:]):
+            print(help_text(module, values))
+            return 0
+        words = values(list(argv))[1:]
+    except (flags.Error, ImportError) as error:
+        print(f"{name}: {error}. Try {name} --help.", file=sys.stderr)
+        return USAGE
+    try:
+        return module.main(words, values) or 0
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        return 128 + signal.SIGINT
+    except USER_ERRORS as error:
+        if os.environ.get("SDGAN_TRACEBACK"):
+            raise
+        print(f"{name}: {with_flags(str(error), values)}", file=sys.stderr)
+        return 1
 
 
-def asks_for_help(argv: Sequence[str]) -> bool:
-    """Whether a command line, with the name of the command in front, asks for help."""
-    return any(argument in ("--help", "-h", "-help") for argument in argv[1:])
+def import_modules(argv: Sequence[str]) -> None:
+    """Imports what `--import_module` names on a command line or in its flag files."""
+    values = flags.FlagValues()
+    flags.DEFINE_list("import_module", [], "", flag_values=values)
+    values(values.read_flags_from_files(list(argv), force_gnu=False), known_only=True)
+    if values.import_module and "" not in sys.path:
+        sys.path.insert(0, "")  # as `python -m` has it: modules of the working directory
+    for module in values.import_module:
+        importlib.import_module(module)
 
 
-def help_text(
-    doc: str, groups: Sequence[ModuleType], values: flags.FlagValues = flags.FLAGS
-) -> str:
-    """What `--help` says: `doc`, then the flags that each of the modules defined in `values`."""
-    parts = [doc.strip()]
-    for module in groups:
-        title = "Flags" if module.__doc__ == doc else module.__doc__.strip().splitlines()[0]
+def help_text(module: ModuleType, values: flags.FlagValues) -> str:
+    """What `--help` says: the command's docstring, then the flags by the module that defined them, its own first."""
+    parts = [module.__doc__.strip()]
+    names = [name for name in values.flags_by_module_dict() if name != module.__name__]
+    for name in (module.__name__, *names):
         # Without the first line, the name of the module.
-        lines = values.module_help(module.__name__).strip("\n").split("\n", 1)[1]
-        parts.append(f"{title}\n{lines}")
+        _, _, lines = values.module_help(name).strip("\n").partition("\n")
+        own = name in (module.__name__, __name__)
+        title = "Flags" if own else sys.modules[name].__doc__.strip().splitlines()[0]
+        parts += [f"{title}\n{lines}"] if lines else []
     return "\n\n".join(
         [*parts, "--flagfile=FILE reads flags from a file, one a line; later ones win."]
     )
 
 
-def no_words(arguments: Sequence[str]) -> None:
+def with_flags(message: str, values: flags.FlagValues) -> str:
+    """An error of the library, which names arguments, in the words of the command line: `k=1` becomes `--k=1`."""
+
+    def replaced(match: re.Match) -> str:
+        return f"--{match.group()}" if match.group(1) in values else match.group()
+
+    return re.sub(r"(?<![\w.-])([a-z]\w*)=(?=\S)", replaced, message)
+
+
+def no_words(words: Sequence[str]) -> None:
     """Raises a `ValueError` for what stands on the command line and is no flag."""
-    if arguments:
-        raise ValueError(f"Flags have the form --name=value. Received: {' '.join(arguments)}")
-
-
-def _guarded(main: Callable[[Sequence[str]], int | None], argv: Sequence[str]) -> Any:
-    try:
-        return main(argv[1:])
-    except KeyboardInterrupt:
-        print("Interrupted.", file=sys.stderr)
-        return 130
-    except USER_ERRORS as error:
-        if os.environ.get("SDGAN_TRACEBACK"):
-            raise
-        print(f"bin/{Path(argv[0]).stem}: {error}", file=sys.stderr)
-        return 1
-
-
-def progress(done: int, total: int, what: str = "pictures") -> None:
-    """One line on the screen that rewrites itself, until all is done; without a terminal, that
-    last one only.
-    """
-    last = done == total
-    if last or sys.stderr.isatty():
-        start, end = ("\r", "\n" if last else "") if sys.stderr.isatty() else ("", "\n")
-        print(f"{start}{done:,} of {total:,} {what}", end=end, file=sys.stderr, flush=True)
+    if words:
+        raise ValueError(f"Flags have the form --name=value. Received: {' '.join(words)}")

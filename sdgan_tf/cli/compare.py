@@ -25,10 +25,8 @@ from sdgan_tf.cli import command, data_flags, measure_flags
 from sdgan_tf.data import Splits
 from sdgan_tf.images import tile
 
-FLAGS = flags.FLAGS
 
-
-def define(values: flags.FlagValues = flags.FLAGS) -> None:
+def define(values: flags.FlagValues) -> None:
     """Defines the flags of this command."""
     at = {"flag_values": values}
     data_flags.define(values)
@@ -47,38 +45,38 @@ def define(values: flags.FlagValues = flags.FLAGS) -> None:
     flags.DEFINE_string("out", "runs/compare", "The folder of the report and of new runs.", **at)
 
 
-def main(arguments: Sequence[str]) -> int:
+def main(words: Sequence[str], values: flags.FlagValues) -> int:
     """Runs the command; returns its exit status."""
-    command.no_words(arguments)
-    orders, out = training_orders(FLAGS.train), Path(FLAGS.out)
-    runs = {Path(run).name: Path(run) for run in FLAGS.runs}
-    if not FLAGS.runs and not orders or len({*runs, *orders}) < len(FLAGS.runs) + len(orders):
+    command.no_words(words)
+    orders, out = training_orders(values.train), Path(values.out)
+    runs = {Path(run).name: Path(run) for run in values.runs}
+    if not values.runs and not orders or len({*runs, *orders}) < len(values.runs) + len(orders):
         raise ValueError(
             "Name what to compare by --runs and --train, each by another name. "
-            f"Received: --runs={','.join(FLAGS.runs)}, --train={FLAGS.train}"
+            f"Received: --runs={','.join(values.runs)}, --train={values.train}"
         )
-    verifier = measure_flags.load_verifier(FLAGS)
+    verifier = measure_flags.load_verifier(values)
     for run_dir in runs.values():
         training.RunDirectory(run_dir).config()  # refuses what is no run
-    if FLAGS.runs:
-        data_flags.adopt(FLAGS.runs[0], FLAGS)
-    splits = data_flags.split(data_flags.load(FLAGS, k=2), FLAGS)
-    evaluation.check_splits(splits, FLAGS.pairs)
+    if values.runs:
+        data_flags.adopt(values.runs[0], values)
+    splits = data_flags.split(data_flags.load(values, k=2), values)
+    evaluation.check_splits(splits, values.pairs)
     evaluation.check_verifier(verifier, splits.test.image_size, splits.test.channels)
     measure_flags.note_other_data(verifier, splits)
     for run_dir in runs.values():
         check_data(run_dir, splits)
     for name, order in orders.items():
         runs[name] = out / name
-        train(name, order, runs[name])
+        train(values, name, order, runs[name])
         check_data(runs[name], splits)
     evaluator = evaluation.Evaluator(
         splits,
         verifier,
-        FLAGS.pairs,
-        FLAGS.seed,
-        verifier_floor=FLAGS.verifier_floor,
-        factors=measure_flags.factor_reader(splits, FLAGS.factor_steps),
+        values.pairs,
+        values.seed,
+        verifier_floor=values.verifier_floor,
+        factors=measure_flags.factor_reader(splits, values.factor_steps),
         verbose=True,
     )
     rows, images = [evaluator.real], {}
@@ -87,7 +85,7 @@ def main(arguments: Sequence[str]) -> int:
         title = f"{name}, step {model.completed_steps:,}"
         print(f"Measuring {title}", flush=True)
         rows.append(evaluator.measure(model, title, evaluation.megabytes(model)))
-        images[f"samples-{name}"] = title, tile(model.generate(8, 8, FLAGS.seed))
+        images[f"samples-{name}"] = title, tile(model.generate(8, 8, values.seed))
     print(evaluation.write_report(rows, evaluation.facts(evaluator), out, images))
     print(f"Report: {out / 'report.md'}")
     return 0
@@ -107,11 +105,13 @@ def training_orders(asked: Sequence[str]) -> dict[str, list[str]]:
     return orders
 
 
-def train(name: str, order: Sequence[str], run_dir: Path) -> None:
+def train(values: flags.FlagValues, name: str, order: Sequence[str], run_dir: Path) -> None:
     """Runs bin/train in a process of its own, so that no run is left with the memory of another."""
-    shared = FLAGS.flags_by_module_dict()[data_flags.__name__]
-    budget = [FLAGS[key] for key in ("steps", "minutes") if FLAGS[key].present]
+    shared = values.flags_by_module_dict()[data_flags.__name__]
+    budget = [values[key] for key in ("steps", "minutes") if values[key].present]
     asked = [*order, *(flag.serialize() for flag in (*shared, *budget)), f"--run_dir={run_dir}"]
+    if values.import_module:
+        asked.append(values["import_module"].serialize())
     print(f"{name}: bin/train {shlex.join(asked)}", flush=True)
     done = subprocess.run([sys.executable, "-m", "sdgan_tf.cli.train", *asked], check=False)
     if done.returncode:
@@ -128,11 +128,5 @@ def check_data(run_dir: Path, splits: Splits) -> None:
         )
 
 
-def run() -> None:
-    """Entry point of `bin/compare`."""
-    define()
-    command.run(main, __doc__, [sys.modules[__name__], measure_flags, data_flags])
-
-
 if __name__ == "__main__":
-    run()
+    command.run("sdgan_tf.cli.compare")

@@ -1,4 +1,4 @@
-"""Flags that say which pictures to use, for every command that needs some."""
+"""Flags that say which images to use, for every command that needs some."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from absl import flags
 
 from sdgan_tf.data import IdentityData, Splits
 from sdgan_tf.data import load as load_data
-from sdgan_tf.data.pictures import FITS, MAX_PIXELS
+from sdgan_tf.data.decoding import FITS, MAX_PIXELS
 from sdgan_tf.data.report import BAD_DATA_CHOICES
 
 
-def define(values: flags.FlagValues = flags.FLAGS) -> None:
+def define(values: flags.FlagValues) -> None:
     """Defines the flags, unless they are defined already.
 
     Args:
@@ -24,7 +24,7 @@ def define(values: flags.FlagValues = flags.FLAGS) -> None:
     flags.DEFINE_string(
         "data_dir",
         "",
-        "The data: a folder with a sub-folder of pictures per identity, a flat folder of pictures "
+        "The data: a folder with a sub-folder of images per identity, a flat folder of images "
         "named <IDENTITY>_<OBSERVATION>_<anything>.png, or shards written by `bin/data build`. "
         "Empty for the built-in drawn people.",
         **at,
@@ -34,7 +34,7 @@ def define(values: flags.FlagValues = flags.FLAGS) -> None:
         "drawn_identities", 400, "How many people to draw when there is no --data_dir.", 2, **at
     )
     flags.DEFINE_integer(
-        "drawn_observations", 16, "How many pictures to draw of each of these people.", 1, **at
+        "drawn_observations", 16, "How many images to draw of each of these people.", 1, **at
     )
     flags.DEFINE_integer(
         "data_seed", 0, "Which people to draw when there is no --data_dir.", 0, **at
@@ -45,36 +45,36 @@ def define(values: flags.FlagValues = flags.FLAGS) -> None:
     flags.DEFINE_float("test_fraction", 0.1, "The share of identities kept for tests.", 0, 1, **at)
 
 
-def define_decoding(values: flags.FlagValues = flags.FLAGS) -> None:
-    """Defines the flags that say how files of pictures are read.
+def define_decoding(values: flags.FlagValues) -> None:
+    """Defines the flags that say how files of images are read.
 
     Args:
         values: Where to define them.
     """
     at = {"flag_values": values}
-    flags.DEFINE_integer("image_size", 64, "Height and width of the pictures.", 1, **at)
+    flags.DEFINE_integer("image_size", 64, "Height and width of the images.", 1, **at)
     flags.DEFINE_enum("channels", "3", ["1", "3"], "1 for grey, 3 for colour.", **at)
     flags.DEFINE_enum(
         "fit",
         "crop",
         FITS,
-        "How pictures become square: crop takes the middle, pad adds white at the sides.",
+        "How images become square: crop takes the middle, pad adds white at the sides.",
         **at,
     )
     flags.DEFINE_enum(
         "on_bad_data",
         "fail",
         BAD_DATA_CHOICES,
-        "What to do about broken pictures and identities with too few: fail lists them and stops, "
+        "What to do about broken images and identities with too few: fail lists them and stops, "
         "skip lists them and goes on without.",
         **at,
     )
     flags.DEFINE_integer(
-        "max_pixels", MAX_PIXELS, "Pictures with more pixels are refused undecoded.", 1, **at
+        "max_pixels", MAX_PIXELS, "Images with more pixels are refused undecoded.", 1, **at
     )
 
 
-def adopt(run_dir: str | Path, values: flags.FlagValues = flags.FLAGS) -> None:
+def adopt(run_dir: str | Path, values: flags.FlagValues) -> None:
     """Takes the flags that a run was started with in place of those not given, so that its
     identities are split as they were.
 
@@ -91,7 +91,7 @@ def adopt(run_dir: str | Path, values: flags.FlagValues = flags.FLAGS) -> None:
             values[name].parse(value)
 
 
-def decoding(values: flags.FlagValues = flags.FLAGS) -> dict:
+def decoding(values: flags.FlagValues) -> dict:
     """The values of the flags of `define_decoding`, as arguments.
 
     Args:
@@ -109,12 +109,12 @@ def decoding(values: flags.FlagValues = flags.FLAGS) -> dict:
     }
 
 
-def load(values: flags.FlagValues = flags.FLAGS, k: int = 1) -> IdentityData:
+def load(values: flags.FlagValues, k: int = 1) -> IdentityData:
     """Opens the data that the flags name.
 
     Args:
         values: The parsed flags.
-        k: How many pictures each identity should have.
+        k: How many images each identity should have.
 
     Returns:
         All of the data.
@@ -132,7 +132,7 @@ def load(values: flags.FlagValues = flags.FLAGS, k: int = 1) -> IdentityData:
     )
 
 
-def split(data: IdentityData, values: flags.FlagValues = flags.FLAGS) -> Splits:
+def split(data: IdentityData, values: flags.FlagValues) -> Splits:
     """Splits data by identity as the flags say.
 
     Args:

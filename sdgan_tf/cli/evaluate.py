@@ -19,7 +19,6 @@ those of people you trust. A .keras file holds weights and known layers only.
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -33,10 +32,8 @@ from sdgan_tf.evaluation.verifiers.training import LOSSES
 from sdgan_tf.images import tile
 from sdgan_tf.models import AdversarialModel
 
-FLAGS = flags.FLAGS
 
-
-def define(values: flags.FlagValues = flags.FLAGS) -> None:
+def define(values: flags.FlagValues) -> None:
     """Defines the flags of this command."""
     at = {"flag_values": values}
     source_flags.define(values)
@@ -73,27 +70,29 @@ def define(values: flags.FlagValues = flags.FLAGS) -> None:
     )
 
 
-def main(arguments: Sequence[str]) -> int:
+def main(words: Sequence[str], values: flags.FlagValues) -> int:
     """Runs the command; returns its exit status."""
-    if list(arguments) == ["train-verifier"]:
-        return _train_verifier()
-    if arguments:
+    if list(words) == ["train-verifier"]:
+        return _train_verifier(values)
+    if words:
         raise ValueError(
-            f"Flags have the form --name=value; the only word is train-verifier. Received: {' '.join(arguments)}"
+            f"Flags have the form --name=value; the only word is train-verifier. Received: {' '.join(words)}"
         )
-    out = _out()
-    source = None if FLAGS.images else source_flags.load(FLAGS)
-    verifier = measure_flags.load_verifier(FLAGS) if FLAGS.verifier or not FLAGS.run_dir else None
-    features = [evaluation.load_features(path) for path in FLAGS.features]
-    splits = source_flags.splits(source, FLAGS)
-    evaluation.check_splits(splits, FLAGS.pairs)
-    name, size = _name(source, splits), None
+    out = _out(values)
+    source = None if values.images else source_flags.load(values)
+    verifier = (
+        measure_flags.load_verifier(values) if values.verifier or not values.run_dir else None
+    )
+    features = [evaluation.load_features(path) for path in values.features]
+    splits = source_flags.splits(values, source)
+    evaluation.check_splits(splits, values.pairs)
+    name, size = _name(values, source, splits), None
     if source is None:
-        source = load_data(FLAGS.images, **data_flags.decoding(FLAGS))
+        source = load_data(values.images, **data_flags.decoding(values))
     elif isinstance(source, AdversarialModel):
         size = evaluation.megabytes(source)
     evaluation.check_source(source, splits)
-    verifier = verifier or _verifier_of_run(splits)
+    verifier = verifier or _verifier_of_run(values, splits)
     evaluation.check_verifier(verifier, splits.test.image_size, splits.test.channels)
     measure_flags.note_other_data(verifier, splits)
     results = evaluation.evaluate(
@@ -102,11 +101,11 @@ def main(arguments: Sequence[str]) -> int:
         verifier,
         name,
         size,
-        pairs=FLAGS.pairs,
-        seed=FLAGS.seed,
+        pairs=values.pairs,
+        seed=values.seed,
         features=features,
-        verifier_floor=FLAGS.verifier_floor,
-        factors=measure_flags.factor_reader(splits, FLAGS.factor_steps),
+        verifier_floor=values.verifier_floor,
+        factors=measure_flags.factor_reader(splits, values.factor_steps),
         verbose=True,
     )
     reference = results.facts["reference_images"]
@@ -122,31 +121,31 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _out() -> Path:
+def _out(values: flags.FlagValues) -> Path:
     """The folder to write to, refused before long work if it cannot be."""
-    if not FLAGS.out and not FLAGS.run_dir:
+    if not values.out and not values.run_dir:
         raise ValueError("Say where to write by --out=FOLDER.")
-    out = Path(FLAGS.out or Path(FLAGS.run_dir) / "evaluation")
+    out = Path(values.out or Path(values.run_dir) / "evaluation")
     if out.exists() and not out.is_dir():
         raise FileExistsError(f"{out} is no folder: name another by --out.")
     return out
 
 
-def _name(source, splits: Splits) -> str:
+def _name(values: flags.FlagValues, source, splits: Splits) -> str:
     """What the source is called in the report."""
     if source is None:
-        return Path(FLAGS.images).name
-    name = f"{Path(FLAGS.run_dir or FLAGS.saved_model).name}, step {source.completed_steps:,}"
-    if not FLAGS.run_dir:
+        return Path(values.images).name
+    name = f"{Path(values.run_dir or values.saved_model).name}, step {source.completed_steps:,}"
+    if not values.run_dir:
         return name
-    trained = training.RunDirectory(FLAGS.run_dir).config()["data"]["fingerprint"]
+    trained = training.RunDirectory(values.run_dir).config()["data"]["fingerprint"]
     same = trained == splits.train.fingerprint
     return name if same else f"{name}, trained on other data"
 
 
-def _verifier_of_run(splits: Splits) -> evaluation.Verifier:
+def _verifier_of_run(values: flags.FlagValues, splits: Splits) -> evaluation.Verifier:
     """The verifier in the run's directory, trained first where there is none for these data."""
-    folder = Path(FLAGS.run_dir) / "verifier"
+    folder = Path(values.run_dir) / "verifier"
     if folder.exists():
         verifier = evaluation.load_verifier(folder)
         if verifier.facts.get("data") == splits.train.fingerprint:
@@ -155,41 +154,41 @@ def _verifier_of_run(splits: Splits) -> evaluation.Verifier:
         print(f"{folder} was trained on other images, so it is replaced.")
     print(
         f"No --verifier was given, so one is trained on {len(splits.train):,} training identities: "
-        f"{FLAGS.steps:,} steps. The usual 3,000 take about eight minutes at 64 pixels on two processor cores. "
+        f"{values.steps:,} steps. The usual 3,000 take about eight minutes at 64 pixels on two processor cores. "
         f"It is kept in {folder} for the next time.",
         flush=True,
     )
-    verifier = _trained(splits, f"verifier of {Path(FLAGS.run_dir).name}")
+    verifier = _trained(values, splits, f"verifier of {Path(values.run_dir).name}")
     if folder.exists():
         shutil.rmtree(folder)
     verifier.save(folder)
     return verifier
 
 
-def _train_verifier() -> int:
-    if not FLAGS.out or Path(FLAGS.out).exists():
+def _train_verifier(values: flags.FlagValues) -> int:
+    if not values.out or Path(values.out).exists():
         raise FileExistsError(
             "Name a new folder for the verifier by --out. "
-            f"Received: --out={FLAGS.out or ''}{', which exists' if FLAGS.out else ''}"
+            f"Received: --out={values.out or ''}{', which exists' if values.out else ''}"
         )
-    splits = source_flags.splits(None, FLAGS)
+    splits = source_flags.splits(values)
     for part in splits._fields:
         evaluation.check_identities(getattr(splits, part), part)
         print(f"{part.capitalize()}: {getattr(splits, part).summary()}")
-    print(f"Verifier: {_trained(splits, Path(FLAGS.out).name).save(FLAGS.out)}")
+    print(f"Verifier: {_trained(values, splits, Path(values.out).name).save(values.out)}")
     return 0
 
 
-def _trained(splits: Splits, name: str) -> evaluation.Verifier:
+def _trained(values: flags.FlagValues, splits: Splits, name: str) -> evaluation.Verifier:
     """A new verifier, which knows its own score on identities that it has not seen."""
     verifier = evaluation.train_verifier(
         splits.train,
         name,
-        FLAGS.steps,
-        FLAGS.dim,
-        augment=FLAGS.augment,
-        loss=FLAGS.loss,
-        seed=FLAGS.seed,
+        values.steps,
+        values.dim,
+        augment=values.augment,
+        loss=values.loss,
+        seed=values.seed,
         verbose=True,
     )
     verifier.facts["data"] = splits.train.fingerprint
@@ -200,11 +199,5 @@ def _trained(splits: Splits, name: str) -> evaluation.Verifier:
     return verifier
 
 
-def run() -> None:
-    """Entry point of `bin/evaluate`."""
-    define()
-    command.run(main, __doc__, [sys.modules[__name__], measure_flags, source_flags, data_flags])
-
-
 if __name__ == "__main__":
-    run()
+    command.run("sdgan_tf.cli.evaluate")

@@ -8,7 +8,6 @@ It prints the command that starts the server, by Docker, and one that asks it.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
 from absl import flags
@@ -16,25 +15,26 @@ from absl import flags
 from sdgan_tf import serving
 from sdgan_tf.cli import command, source_flags
 
-FLAGS = flags.FLAGS
 
-
-def define() -> None:
+def define(values: flags.FlagValues) -> None:
     """Defines the flags of this command."""
-    source_flags.define_run()
-    flags.DEFINE_string("out", None, "Folder that holds the versions.", required=True)
+    at = {"flag_values": values}
+    source_flags.define_run(values)
+    flags.DEFINE_string("out", None, "The folder that holds the versions of the model.", **at)
     flags.DEFINE_integer(
-        "version", None, "The version; the next free one by default.", lower_bound=1
+        "version", None, "The number of the version; by default the next free one.", 1, **at
     )
 
 
-def main(arguments: Sequence[str]) -> int:
+def main(words: Sequence[str], values: flags.FlagValues) -> int:
     """Runs the command; returns its exit status."""
-    command.no_words(arguments)
-    path = serving.next_version(FLAGS.out)
-    if FLAGS.version:
-        path = path.parent / str(FLAGS.version)
-    model = source_flags.load_run(FLAGS)
+    command.no_words(words)
+    if not values.out:
+        raise ValueError("Name the folder of the model by --out, such as saved_models/faces.")
+    path = serving.next_version(values.out)
+    if values.version:
+        path = path.parent / str(values.version)
+    model = source_flags.load_run(values)
     print(f"Exported step {model.completed_steps:,} to {serving.export(model, path)}")
     if not serving.warmup.available():
         print("Without warm-up requests, which need the extra: pip install 'sdgan_tf[serving]'")
@@ -44,11 +44,5 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def run() -> None:
-    """Entry point of `bin/export`."""
-    define()
-    command.run(main, __doc__, [sys.modules[__name__], source_flags])
-
-
 if __name__ == "__main__":
-    run()
+    command.run("sdgan_tf.cli.export")

@@ -1,125 +1,138 @@
-"""Model: what learns. A flag that is not given leaves the model's own default, the paper's."""
+"""Model: what learns. A flag that is not given leaves the default of the model's constructor, the paper's."""
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 from absl import flags
 
-from sdgan_tf import augmentation, models, objectives
-from sdgan_tf.latents import DISTRIBUTIONS
-from sdgan_tf.models import AdversarialModel
-from sdgan_tf.networks.dcgan import INITIALIZERS, JOINS, NORMS, TOWERS
+from sdgan_tf import registry
+from sdgan_tf.models import AdversarialModel  # which registers all models
 from sdgan_tf.training import precision
 
-MODELS = {
-    "sdgan": models.SDGAN,
-    "sdbegan": models.SDBEGAN,
-    "acdcgan": models.ACDCGAN,
-    "drgan": models.DRGAN,
-    "encoder_pairs": models.EncoderPairGAN,
-    "table_pairs": models.TablePairGAN,
-}
-
-FLAGS = flags.FLAGS
-
-
-def _integer(name: str, help: str, least: int = 0) -> None:
-    flags.DEFINE_integer(name, None, help, lower_bound=least)
-
-
-def _float(name: str, help: str, most: float | None = None) -> None:
-    flags.DEFINE_float(name, None, help, lower_bound=0.0, upper_bound=most)
-
-
-def _choice(name: str, choices, help: str) -> None:
-    flags.DEFINE_enum(name, None, list(choices), help)
-
-
-flags.DEFINE_enum("model", "sdgan", sorted(MODELS), "The algorithm.")
-flags.DEFINE_integer("seed", 0, "Seed of everything random in training.", lower_bound=0)
-flags.DEFINE_enum(
+# What other flags give, or the data do.
+ELSEWHERE = (
+    "image_size",
+    "channels",
+    "code_size",
     "precision",
-    "auto",
-    precision.CHOICES,
-    "Precision policy; auto takes bfloat16 where the machine is fast in it.",
+    "seed",
+    "name",
+    "training_identities",
 )
-_integer("dim", "Width of the networks (64; sdbegan: 128).", 1)
-_integer("d_i", "Width of the identity code z_I (50).")
-_integer("d_o", "Width of the observation code z_O (50).")
-_integer("k", "sdgan, sdbegan: pictures in a tuple (2).", 1)
-_choice("codes", DISTRIBUTIONS, "Distribution of the codes (uniform).")
-_float("ema", "Decay of the averaged generator, such as .999 (0: none).")
-
-_choice("objective", sorted(objectives.OBJECTIVES), "sdgan: the adversarial loss (dcgan).")
-_choice("norm", NORMS, "all but sdbegan: normalisation in the discriminator (batch).")
-_choice("towers", TOWERS, "sdgan: how the discriminator sees a tuple's pictures (siamese).")
-_choice("join", JOINS, "sdgan: what joins the towers (conv).")
-_integer("join_layers", "sdgan: how many layers join them (1).")
-_choice("d_init", INITIALIZERS, "sdgan: first weights of the discriminator (dcgan).")
-_integer("critic_steps", "sdgan: discriminator's updates for one of the generator (objective's).")
-_float("mixed", "sdgan: weight of real tuples of mixed identities as further fakes (0).")
-_float("r1", "all but sdbegan: weight of the R1 gradient penalty on real tuples (0).")
-_float("r2", "sdgan: weight of the same penalty on fake tuples (0).")
-_integer("r1_every", "sdgan: steps between two such penalties (16).", 1)
-_float("lecam", "sdgan: weight of the LeCam regulariser (0).")
-flags.DEFINE_string(
-    "augment",
-    None,
-    "all but sdbegan: DiffAugment operations, comma-separated, of "
-    f"{', '.join(augmentation.OPERATIONS)} (none).",
-)
-_float("gamma", "sdbegan: wanted ratio of the two reconstruction errors (.5).")
-_float("rate_k", "sdbegan: how fast k_t moves (.001).")
-
-_float("d_rate", "Constant learning rate of the discriminator (the objective's).")
-_float("g_rate", "Constant learning rate of the generator (the objective's).")
-_float("beta_1", "Adam's beta_1, for both (the objective's).", 1.0)
-_float("beta_2", "Adam's beta_2, for both (the objective's).", 1.0)
-
 OPTIMIZER_FLAGS = ("d_rate", "g_rate", "beta_1", "beta_2")
 
 
-def k() -> int:
-    """Pictures in a tuple, as asked or by default."""
-    return FLAGS.k or getattr(MODELS[FLAGS.model], "k", 2)
+def define(values: flags.FlagValues) -> None:
+    """Defines the flags: one for each argument of the registered models and of their parts.
+
+    Args:
+        values: where to define them.
+    """
+    at = {"flag_values": values}
+    flags.DEFINE_enum("model", "sdgan", registry.names("model"), "The algorithm.", **at)
+    flags.DEFINE_integer("seed", 0, "Seed of everything random in training.", 0, **at)
+    flags.DEFINE_enum(
+        "precision",
+        "auto",
+        precision.CHOICES,
+        "Precision policy. With auto it is bfloat16 where the machine is fast in it, otherwise float32.",
+        **at,
+    )
+    for name, takers in _takers().items():
+        _define(name, takers, at)
+    for name, help in (
+        ("d_rate", "Constant learning rate of the discriminator, in place of the model's own."),
+        ("g_rate", "Constant learning rate of the generator, in place of the model's own."),
+        ("beta_1", "Adam's beta_1 for both optimizers, in place of the model's own."),
+        ("beta_2", "Adam's beta_2 for both optimizers, in place of the model's own."),
+    ):
+        flags.DEFINE_float(name, None, help, lower_bound=0.0, **at)
 
 
-def build(identities: int) -> AdversarialModel:
+def _takers() -> dict[str, dict[str, registry.Argument]]:
+    """The arguments of all registered models and of their parts: by name, then by what takes them."""
+    takers: dict[str, dict[str, registry.Argument]] = {}
+    for model in registry.names("model"):
+        maker = registry.get("model", model)
+        parts = [(kind, name) for kind in maker.KINDS for name in registry.names(kind)]
+        owners = [(model, maker), *((model, part) for part in maker.OPTIONS)]
+        owners += [(f"{kind} {name}", registry.get(kind, name)) for kind, name in parts]
+        for owner, cls in owners:
+            for argument in registry.arguments(cls).values():
+                if argument.name not in ELSEWHERE:
+                    takers.setdefault(argument.name, {}).setdefault(owner, argument)
+    # What a model takes itself it hands on to its networks: theirs is no other.
+    models = registry.names("model")
+    return {
+        name: {owner: taken for owner, taken in owners.items() if owner in models} or owners
+        for name, owners in takers.items()
+    }
+
+
+def _define(name: str, takers: dict[str, registry.Argument], at: dict[str, Any]) -> None:
+    first = next(iter(takers.values()))
+    help = first.help[:1].upper() + first.help[1:]
+    defaults: dict[Any, list[str]] = {}
+    for owner, argument in takers.items():
+        defaults.setdefault(argument.default, []).append(owner)
+    told = "; ".join(
+        f"{'none' if default in ('', None) else default} of {', '.join(owners)}"
+        for default, owners in defaults.items()
+    )
+    help = f"{help} Default: {told}."
+    if first.choices:
+        choices = sorted({choice for taker in takers.values() for choice in taker.choices or ()})
+        flags.DEFINE_enum(name, None, choices, help, **at)
+    elif first.type is bool:
+        flags.DEFINE_bool(name, None, help, **at)
+    else:
+        kinds = {int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string}
+        kinds[first.type](name, None, help, **at)
+
+
+def tuple_size(values: flags.FlagValues) -> int:
+    """Images in a tuple, as asked or by default."""
+    return registry.get("model", values.model).tuple_size(**_given(values))
+
+
+def build(values: flags.FlagValues, identities: int) -> AdversarialModel:
     """The compiled model that the flags ask for, to be trained on so many identities."""
-    maker = MODELS[FLAGS.model]
-    policy, reason = precision.resolve(FLAGS.precision)
-    known = {"training_identities": identities} if maker.labelled else {}
-    model = maker(**{**_arguments(maker), "precision": policy, **known})
-    d_optimizer, g_optimizer = model.default_optimizers()
-    model.compile(_adjusted(d_optimizer, FLAGS.d_rate), _adjusted(g_optimizer, FLAGS.g_rate))
+    maker = registry.get("model", values.model)
+    policy, reason = precision.resolve(values.precision)
+    known = {"image_size": values.image_size, "channels": int(values.channels), "precision": policy}
+    if "training_identities" in inspect.signature(maker.__init__).parameters:
+        known["training_identities"] = identities
+    model = maker(**{**_given(values), **known})
+    rates = {"d": values.d_rate, "g": values.g_rate}
+    optimizers = {
+        f"{player}_optimizer": _adjusted(optimizer, rates.get(player), values)
+        for player, optimizer in model.default_optimizers().items()
+    }
+    model.compile(**optimizers)
     print(f"Precision: {policy} ({reason}).")
     return model
 
 
-def _arguments(maker: type[AdversarialModel]) -> dict[str, Any]:
-    given = {
+def _given(values: flags.FlagValues) -> dict[str, Any]:
+    """The arguments that were given, by name."""
+    return {
         flag.name: flag.value
-        for flag in FLAGS.flags_by_module_dict()[__name__]
+        for flag in values.flags_by_module_dict()[__name__]
         if flag.value is not None and flag.name not in ("model", "precision", *OPTIMIZER_FLAGS)
     }
-    foreign = sorted(set(given) - set(maker.ARGUMENTS))
-    if foreign:
-        raise ValueError(
-            f"--model={FLAGS.model} does not take {', '.join('--' + name for name in foreign)}."
-        )
-    return {**given, "image_size": FLAGS.image_size, "channels": int(FLAGS.channels)}
 
 
-def _adjusted(optimizer: Any, rate: float | None) -> Any:
+def _adjusted(optimizer: Any, rate: float | None, values: flags.FlagValues) -> Any:
     """The optimizer with the flags' numbers in place of its own."""
-    wanted = {"learning_rate": rate, "beta_1": FLAGS.beta_1, "beta_2": FLAGS.beta_2}
+    wanted = {"learning_rate": rate, "beta_1": values.beta_1, "beta_2": values.beta_2}
     wanted = {name: value for name, value in wanted.items() if value is not None}
     config = optimizer.get_config()
     foreign = sorted(set(wanted) - set(config))
     if foreign:
         raise ValueError(
-            f"{type(optimizer).__name__}, the optimizer of --objective={FLAGS.objective}, has no "
-            f"{', '.join(foreign)}."
+            f"The model's optimizer, {type(optimizer).__name__}, has no {', '.join(foreign)}. "
+            f"Received: {', '.join(f'{name}={wanted[name]}' for name in foreign)}"
         )
     return type(optimizer).from_config({**config, **wanted}) if wanted else optimizer

@@ -9,10 +9,10 @@ from absl import flags
 from sdgan_tf import serving, training
 from sdgan_tf.cli import data_flags
 from sdgan_tf.data import Splits
-from sdgan_tf.models import AdversarialModel, Renderer
+from sdgan_tf.models import AdversarialModel, ImageModel
 
 
-def define(values: flags.FlagValues = flags.FLAGS) -> None:
+def define(values: flags.FlagValues) -> None:
     """Defines the flags that name a trained model.
 
     Args:
@@ -27,13 +27,18 @@ def define(values: flags.FlagValues = flags.FLAGS) -> None:
     )
 
 
-def define_run(values: flags.FlagValues = flags.FLAGS) -> None:
+def define_run(values: flags.FlagValues) -> None:
     """Defines the flags that name a run."""
-    flags.DEFINE_string("run_dir", None, "The run.", flag_values=values)
-    flags.DEFINE_string("checkpoint", "newest", "newest, best or a step.", flag_values=values)
+    flags.DEFINE_string("run_dir", None, "The folder of a run of bin/train.", flag_values=values)
+    flags.DEFINE_string(
+        "checkpoint",
+        "newest",
+        "Which checkpoint of the run: newest, best or the number of a step.",
+        flag_values=values,
+    )
 
 
-def load(values: flags.FlagValues = flags.FLAGS) -> Renderer:
+def load(values: flags.FlagValues) -> ImageModel:
     """The model that the flags name."""
     if bool(values.run_dir) == bool(values.saved_model):
         raise ValueError(
@@ -43,7 +48,7 @@ def load(values: flags.FlagValues = flags.FLAGS) -> Renderer:
     return serving.load(values.saved_model) if values.saved_model else load_run(values)
 
 
-def load_run(values: flags.FlagValues = flags.FLAGS) -> AdversarialModel:
+def load_run(values: flags.FlagValues) -> AdversarialModel:
     """The model of the run that the flags name."""
     if not values.run_dir:
         raise ValueError("Name the run by --run_dir.")
@@ -51,14 +56,14 @@ def load_run(values: flags.FlagValues = flags.FLAGS) -> AdversarialModel:
     return training.load_run(values.run_dir, wanted)
 
 
-def splits(source: Any = None, values: flags.FlagValues = flags.FLAGS) -> Splits:
+def splits(values: flags.FlagValues, source: Any = None) -> Splits:
     """The real identities that a source is held against.
 
     Data flags that the user did not give are those of the run, or fit the source's pictures.
 
     Args:
-        source: anything with `image_size` and `channels`; None where there is none yet.
         values: the parsed flags, those of the data among them.
+        source: anything with `image_size` and `channels`; None where there is none yet.
     """
     if values.run_dir:
         data_flags.adopt(values.run_dir, values)

@@ -13,7 +13,6 @@ Real images are those of the test identities of the run's own data, unless data 
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,12 +22,10 @@ from sdgan_tf import study
 from sdgan_tf.cli import command, data_flags, source_flags
 from sdgan_tf.data import IdentityData, from_directory
 from sdgan_tf.files import atomic_file, write_json
-from sdgan_tf.models import Renderer as ImageModel
-
-FLAGS = flags.FLAGS
+from sdgan_tf.models import ImageModel
 
 
-def define(values: flags.FlagValues = flags.FLAGS) -> None:
+def define(values: flags.FlagValues) -> None:
     """Defines the flags of this command."""
     source_flags.define(values)
     data_flags.define(values)
@@ -58,53 +55,53 @@ def define(values: flags.FlagValues = flags.FLAGS) -> None:
     flags.DEFINE_string("key", None, "score: the file key.json of the study.", **at)
 
 
-def main(arguments: Sequence[str]) -> int:
+def main(words: Sequence[str], values: flags.FlagValues) -> int:
     """Runs the command; returns its exit status."""
-    word, *files = arguments or [""]
+    word, *files = words or [""]
     if word == "make":
         command.no_words(files)
-        return _make()
+        return _make(values)
     if word == "score":
-        return _score(files)
+        return _score(values, files)
     raise ValueError(
         "Say `bin/study make` or `bin/study score FILES`, see bin/study --help. "
-        f"Received: {' '.join(arguments) or 'neither'}"
+        f"Received: {' '.join(words) or 'neither'}"
     )
 
 
-def _make() -> int:
-    if not FLAGS.out:
+def _make(values: flags.FlagValues) -> int:
+    if not values.out:
         raise ValueError("Name the study's folder by --out, such as --out=studies/faces.")
-    if Path(FLAGS.out).exists():
-        raise FileExistsError(f"{FLAGS.out} exists already, and nothing is overwritten.")
-    source = _source()
-    splits = source_flags.splits(source, FLAGS)
-    made = study.make(source, splits, FLAGS.pairs, FLAGS.seed, FLAGS.question)
-    folder = made.save(FLAGS.out)
+    if Path(values.out).exists():
+        raise FileExistsError(f"{values.out} exists already, and nothing is overwritten.")
+    source = _source(values)
+    splits = source_flags.splits(values, source)
+    made = study.make(source, splits, values.pairs, values.seed, values.question)
+    folder = made.save(values.out)
     print(f"For the annotators: {folder / study.PAGE}")
     print(f"For you alone: {folder / study.KEY}")
     print(f"Then: bin/study score --key={folder / study.KEY} ANSWERS.csv ...")
     return 0
 
 
-def _source() -> ImageModel | IdentityData:
-    if not FLAGS.images:
-        return source_flags.load(FLAGS)
-    if FLAGS.run_dir or FLAGS.saved_model:
+def _source(values: flags.FlagValues) -> ImageModel | IdentityData:
+    if not values.images:
+        return source_flags.load(values)
+    if values.run_dir or values.saved_model:
         raise ValueError(
             "Generated images come from --images or from a model, not from both. Received: "
-            f"--images={FLAGS.images}, --run_dir={FLAGS.run_dir}, --saved_model={FLAGS.saved_model}"
+            f"--images={values.images}, --run_dir={values.run_dir}, --saved_model={values.saved_model}"
         )
-    return from_directory(FLAGS.images, **data_flags.decoding(FLAGS))
+    return from_directory(values.images, **data_flags.decoding(values))
 
 
-def _score(files: Sequence[str]) -> int:
-    if not FLAGS.key:
+def _score(values: flags.FlagValues, files: Sequence[str]) -> int:
+    if not values.key:
         raise ValueError("Name the key by --key, such as --key=studies/faces/key.json.")
-    key = study.read_key(FLAGS.key)
+    key = study.read_key(values.key)
     results = study.results(key, study.read_answers(files, key))
     text = study.to_markdown(results)
-    folder = Path(FLAGS.key).parent
+    folder = Path(values.key).parent
     with atomic_file(folder / "scores.md") as file:
         file.write(text.encode())
     write_json(folder / "scores.json", results)
@@ -113,11 +110,5 @@ def _score(files: Sequence[str]) -> int:
     return 0
 
 
-def run() -> None:
-    """Entry point of `bin/study`."""
-    define()
-    command.run(main, __doc__, [sys.modules[__name__], source_flags, data_flags])
-
-
 if __name__ == "__main__":
-    run()
+    command.run("sdgan_tf.cli.study")

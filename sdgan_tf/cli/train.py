@@ -1,4 +1,4 @@
-"""Trains a model on pictures grouped by identity.
+"""Trains a model on images grouped by identity.
 
   bin/train --flagfile=flags/quickstart.cfg
   bin/train --flagfile=flags/sddcgan.cfg --data_dir=DIR --run_dir=RUN
@@ -18,19 +18,24 @@ from absl import flags
 
 from sdgan_tf import training
 from sdgan_tf.cli import command, data_flags, model_flags, run_flags
+from sdgan_tf.data import IdentityData
 from sdgan_tf.models import AdversarialModel
 
-FLAGS = flags.FLAGS
-data_flags.define()
 GROUPS = (run_flags, data_flags, model_flags)
 
 
-def main(arguments: Sequence[str]) -> int:
+def define(values: flags.FlagValues) -> None:
+    """Defines the flags of this command."""
+    for group in GROUPS:
+        group.define(values)
+
+
+def main(words: Sequence[str], values: flags.FlagValues) -> int:
     """Runs the command; returns its exit status."""
-    command.no_words(arguments)
-    schedule, judge = run_flags.schedule(), run_flags.judge()
-    print(f"Data: {FLAGS.data_dir or 'the built-in drawn people'}")
-    parts = data_flags.split(data_flags.load(k=model_flags.k()))
+    command.no_words(words)
+    schedule, verifier = run_flags.schedule(values), run_flags.verifier(values)
+    print(f"Data: {values.data_dir or 'the built-in drawn people'}")
+    parts = data_flags.split(data_flags.load(values, k=model_flags.tuple_size(values)), values)
     for name, part in zip(parts._fields, parts):
         print(f"{name.capitalize()}: {part.summary()}")
     few = [name for name in ("validation", "test") if len(getattr(parts, name)) < 2]
@@ -39,27 +44,29 @@ def main(arguments: Sequence[str]) -> int:
             f"Note: bin/evaluate needs two {' and two '.join(few)} identities or more. To keep more, raise "
             "--validation_fraction and --test_fraction now: they are chosen before training."
         )
-    with _scope():
-        model = model_flags.build(len(parts.train))
+    with _scope(values):
+        model = model_flags.build(values, len(parts.train))
     print(", ".join(f"{name}: {size:,} parameters" for name, size in model.parameters().items()))
-    if FLAGS.dry_run:
-        print(resolved_flags(model), end="")
+    resolved = resolved_flags(values, model)
+    if values.dry_run:
+        print(resolved, end="")
         return 0
-    return _train(model, parts.train, schedule, judge)
+    return _train(model, parts.train, values.run_dir, schedule, resolved, verifier)
 
 
-def _train(model: AdversarialModel, data, schedule: training.Schedule, judge) -> int:
-    run = training.RunDirectory(FLAGS.run_dir)
-    notes = {"flags.cfg": resolved_flags(model)}
+def _train(
+    model: AdversarialModel, data: IdentityData, run_dir: str, schedule, resolved: str, verifier
+) -> int:
+    run = training.RunDirectory(run_dir)
     try:
-        picture = training.train(model, data, FLAGS.run_dir, schedule, notes, judge)
+        image = training.train(model, data, run_dir, schedule, {"flags.cfg": resolved}, verifier)
     except training.Interrupted as interruption:
         print(
             f"Stopped by {interruption} at step {model.completed_steps:,}, and saved. "
             "The same command again goes on from there."
         )
         return 128 + interruption.number
-    print(f"Picture: {picture}")
+    print(f"Image: {image}")
     print(f"TensorBoard: {_tool('tensorboard')} --logdir {run.tensorboard}")
     print(f"Export: bin/export --run_dir={run.path} --out=saved_models/{run.path.name}")
     return 0
@@ -71,34 +78,29 @@ def _tool(name: str) -> str:
     return os.path.relpath(path) if os.path.exists(path) and sys.prefix != sys.base_prefix else name
 
 
-def _scope():
-    if FLAGS.strategy == "one":
+def _scope(values: flags.FlagValues):
+    if values.strategy == "one":
         return contextlib.nullcontext()
     strategy = tf.distribute.MirroredStrategy()
-    if FLAGS.batch_size % strategy.num_replicas_in_sync:
+    if values.batch_size % strategy.num_replicas_in_sync:
         raise ValueError(
             f"The batch is shared by {strategy.num_replicas_in_sync} replicas and must divide by that. "
-            f"Received: batch_size={FLAGS.batch_size}"
+            f"Received: batch_size={values.batch_size}"
         )
     return strategy.scope()
 
 
-def resolved_flags(model: AdversarialModel) -> str:
+def resolved_flags(values: flags.FlagValues, model: AdversarialModel) -> str:
     """All flags of the command with their values, as a flag file that gives the same run."""
     lines, settings = [], model.get_config()
     for group in GROUPS:
         lines.append(f"# {group.__doc__.strip().splitlines()[0]}")
-        for flag in FLAGS.flags_by_module_dict().get(group.__name__, []):
+        for flag in values.flags_by_module_dict().get(group.__name__, []):
             value = settings.get(flag.name) if flag.value is None else flag.value
             if value is not None and flag.name != "dry_run":
                 lines.append(f"--{flag.name}={value}")
     return "\n".join(lines) + "\n"
 
 
-def run() -> None:
-    """Entry point of `bin/train`."""
-    command.run(main, __doc__, GROUPS)
-
-
 if __name__ == "__main__":
-    run()
+    command.run("sdgan_tf.cli.train")

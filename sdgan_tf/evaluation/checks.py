@@ -6,7 +6,7 @@ from sdgan_tf.data import IdentityData, Splits
 from sdgan_tf.evaluation import diversity
 from sdgan_tf.evaluation.pairs import check_identities, check_pairs
 from sdgan_tf.evaluation.verifiers import Verifier
-from sdgan_tf.models import Renderer as ImageModel
+from sdgan_tf.models import ImageModel
 
 # A verifier that tells real identities apart worse than this, by its AUC on validation pairs, is refused.
 VERIFIER_FLOOR = 0.8

@@ -28,7 +28,7 @@ from sdgan_tf.evaluation.pairs import (
 )
 from sdgan_tf.evaluation.results import Fidelity, Results, Row
 from sdgan_tf.evaluation.verifiers import Verifier
-from sdgan_tf.models import Renderer as ImageModel
+from sdgan_tf.models import ImageModel
 
 # Real pairs of two identities that the threshold of `capacity` accepts.
 CAPACITY_RATE = 0.01

@@ -14,8 +14,7 @@ from tqdm.keras import TqdmCallback
 
 from sdgan_tf.data import IdentityImages
 from sdgan_tf.images import to_float
-from sdgan_tf.models import Renderer as ImageModel
-from sdgan_tf.models import variables
+from sdgan_tf.models import ImageModel, variables
 from sdgan_tf.networks import Regressor
 from sdgan_tf.randomness import stateless_seed
 

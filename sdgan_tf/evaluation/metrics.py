@@ -10,8 +10,7 @@ from sdgan_tf.evaluation import diversity, verification
 from sdgan_tf.evaluation.bootstrap import Sample
 from sdgan_tf.evaluation.pairs import Pairs, generated_pairs, real_pairs
 from sdgan_tf.evaluation.verifiers import Verifier, VerifierError
-from sdgan_tf.models import AdversarialModel
-from sdgan_tf.models import Renderer as ImageModel
+from sdgan_tf.models import AdversarialModel, ImageModel
 
 # Images embedded between two steps of the progress bar.
 _CHUNK = 1024

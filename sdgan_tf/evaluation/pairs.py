@@ -8,7 +8,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from sdgan_tf.data import IdentityData
-from sdgan_tf.models import Renderer as ImageModel
+from sdgan_tf.models import ImageModel
 
 PAIRS = 10_000
 

@@ -1,10 +1,14 @@
 """keras.Model subclasses, one algorithm a file."""
 
-from sdgan_tf.models.acgan import ACDCGAN
 from sdgan_tf.models.base import AdversarialModel
-from sdgan_tf.models.drgan import DRGAN
-from sdgan_tf.models.pairwise import EncoderPairGAN, TablePairGAN
-from sdgan_tf.models.renderer import Renderer, seeds_of
+from sdgan_tf.models.conditional import (
+    ACDCGAN,
+    DRGAN,
+    ConditionalGAN,
+    EncoderPairGAN,
+    TablePairGAN,
+)
+from sdgan_tf.models.image_model import ImageModel, seeds_of
 from sdgan_tf.models.sdbegan import SDBEGAN
 from sdgan_tf.models.sdgan import SDGAN
 
@@ -14,8 +18,9 @@ __all__ = [
     "SDBEGAN",
     "SDGAN",
     "AdversarialModel",
+    "ConditionalGAN",
     "EncoderPairGAN",
-    "Renderer",
+    "ImageModel",
     "TablePairGAN",
     "seeds_of",
 ]

@@ -1,170 +1,200 @@
-"""What the paper's baselines share that need to be told who is in a picture: the train step."""
+"""The paper's baselines that need to be told who is in an image (arXiv 1705.07904, section 4.1)."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import tensorflow as tf
+from tensorflow import keras
 
 from sdgan_tf import augmentation, objectives
+from sdgan_tf.latents import LatentSpace
 from sdgan_tf.models import penalties
 from sdgan_tf.models.base import AdversarialModel
-from sdgan_tf.networks import SiameseDCGANDiscriminator
+from sdgan_tf.networks import siamese
+from sdgan_tf.registry import register
 
 
+@register("model", "conditional")
 class ConditionalGAN(AdversarialModel):
-    """Base of the models whose identities are those of the training data.
+    """A conditional generator whose identities are those of the training data.
 
-    A step goes through real tuples and says who is in them. The generator makes one picture of each
-    of these identities under a new `z_O`. In this base the discriminator sees it as a pair with the
-    first real picture of the same identity, against pairs of two real ones; `acgan` has another
-    way. The losses are the paper's cross-entropies.
+    A step goes through real tuples and says who is in them. The generator makes one image of each of these identities
+    under a new `z_O`. The losses are the paper's cross-entropies. Four of the paper's baselines are its settings:
 
-    A subclass names the class of its generator, which says where `z_I` comes from.
+    | | `identifier="table"` | `identifier="encoder"` |
+    |---|---|---|
+    | `told="pairs"` | `TablePairGAN` | `EncoderPairGAN` |
+    | `told="names"` | `ACDCGAN` (arXiv 1610.09585) | `DRGAN` (Tran et al., CVPR 2017) |
+
+    Only training identities can be shown. A table, and a discriminator of names, grow with their number.
 
     Args:
         training_identities: how many there are in the training data.
-        image_size: edge of the pictures in pixels, a power of two from 8.
+        identifier: where the identity code comes from: `"table"`, a trained code for each identity; `"encoder"`, a
+            code of a real image; or any Keras model that takes images float32 [n, h, w, c] and labels int64 [n] to
+            codes float32 [n, d_i] and has `shown` and `known` as `networks.IdentityTable` has.
+        told: what the discriminator looks at: `"pairs"`, a generated image beside a real one of the same identity,
+            against two real ones; or `"names"`, single images, whose last layer gives a score and a logit for each
+            identity.
+        generator: the name of a registered network, or any Keras model, see `SDGAN`.
+        discriminator: the name of a registered network, or any Keras model of tuples float [n, k, h, w, c], k = 2 for
+            pairs and 1 for names, to scores [n], or to [n, 1 + training_identities].
+        image_size: edge of the images in pixels; a power of two from 8 for the networks that come along.
         channels: 1 or 3.
-        dim: width of the networks (paper: 64).
-        d_i: width of the identity code.
-        d_o: width of the observation code.
-        codes: `"uniform"` on [-1, 1] (paper) or `"normal"`.
-        norm: of the discriminator: `"batch"` (paper), `"none"` or `"spectral"`.
-        r1: later addition: weight of the gradient penalty on real tuples (arXiv 1801.04406), 0 for
-            none.
+        d_i: width of the identity code z_I.
+        d_o: width of the observation code z_O.
+        law: distribution of the codes: `"uniform"` on [-1, 1] (paper) or `"normal"`.
+        r1: later addition: weight of the gradient penalty on real tuples (arXiv 1801.04406), 0 for none.
         augment: later addition: DiffAugment operations, such as `"translation,cutout,color"`.
-        ema: later addition: decay of the averaged generator, 0 for none.
-        precision: `"float32"`, `"mixed_bfloat16"` or `"mixed_float16"`; losses and pictures are
-            float32 always.
-        seed: of the codes and the augmentation, which are pure functions of it and of the step.
+        ema: later addition: decay of the averaged generator, such as .999, 0 for none.
+        precision: `"float32"`, `"mixed_bfloat16"` or `"mixed_float16"`; losses and images are float32 always.
+        seed: of everything random in training.
+        **options: of the named networks, such as `dim=32` or `norm="none"`.
+
+    Example:
+
+    >>> model = ConditionalGAN(10, image_size=32, dim=16, d_i=8, d_o=8)
+    >>> model.compile()
+    >>> model.generate(identities=2, observations=3).shape
+    (2, 3, 32, 32, 3)
     """
 
-    labelled = True
-    k = 2
     LOGS = ("d_loss", "g_loss", "d_real", "d_fake")
-    ARGUMENTS = (
-        "training_identities",
-        *(name for name in AdversarialModel.ARGUMENTS if name != "k"),
-        *("norm", "r1", "augment"),
-    )
+    FIELDS = ("images", "identity")
+    KINDS = ("generator", "discriminator", "identifier")
 
     def __init__(
         self,
         training_identities: int,
+        identifier: str | keras.Model = "table",
+        told: Literal["pairs", "names"] = "pairs",
+        generator: str | keras.Model = "dcgan",
+        discriminator: str | keras.Model = "dcgan",
         image_size: int = 64,
         channels: int = 3,
-        dim: int = 64,
         d_i: int = 50,
         d_o: int = 50,
-        codes: str = "uniform",
-        norm: str = "batch",
+        law: Literal["uniform", "normal"] = "uniform",
         r1: float = 0.0,
         augment: str = "",
         ema: float = 0.0,
-        precision: str = "float32",
+        precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32",
         seed: int = 0,
-        **kwargs: Any,
+        name: str | None = None,
+        **options: Any,
     ):
-        super().__init__(
-            image_size, channels, dim, d_i, d_o, self.k, codes, ema, precision, seed, **kwargs
-        )
-        if training_identities < 2 or min(d_i, d_o) < 1 or r1 < 0:
+        k = self.tuple_size(told=told)
+        latents = LatentSpace.split(d_i, d_o, law)
+        super().__init__(latents, image_size, channels, k, ema, precision, seed, name=name)
+        given = {
+            "generator": generator,
+            "discriminator": discriminator,
+            "identifier": identifier,
+        }
+        self.take_options(options, **given)
+        if training_identities < 2 or min(d_i, d_o) < 1 or r1 < 0 or told not in ("pairs", "names"):
             raise ValueError(
-                "This model knows two identities or more, by identity and observation codes of a dimension or "
-                f"more, and the weight of a penalty is not below 0. Received: "
-                f"training_identities={training_identities}, d_i={d_i}, d_o={d_o}, r1={r1}"
+                "This model knows two identities or more, by identity and observation codes of a dimension or more, "
+                "is told pairs or names, and the weight of a penalty is not below 0. Received: "
+                f"training_identities={training_identities}, d_i={d_i}, d_o={d_o}, told={told!r}, r1={r1}"
             )
         self.training_identities = training_identities
-        self.norm = norm
+        self.told = told
+        self.d_i, self.d_o, self.law = d_i, d_o, law
         self.r1 = r1
         self.augment = augment
         self._operations = augmentation.parse(augment)
         self._objective = objectives.get("dcgan")
-        self.generator = self._make_generator()
-        self.identities = self.generator.shown
-        self.discriminator = SiameseDCGANDiscriminator(
-            self.k, image_size, channels, dim, norm, outputs=self._outputs(), **self._policy()
-        )
-        self._finish()
+        size = (image_size, image_size, channels)
+        known = {"image_size": image_size, "channels": channels}
+        people = {**known, "training_identities": training_identities, "d_i": d_i, "law": law}
+        outputs = 1 + training_identities if told == "names" else 1
+        networks = {
+            "generator": self.fit_in(
+                self.make("generator", generator, code_size=latents.size, **known),
+                "generator", {"codes": [latents.size]}, size,
+            ),
+            "identifier": self.fit_in(
+                self.make("identifier", identifier, **people),
+                "identifier", {"images": size, "labels": []}, [d_i], labels="int64",
+            ),
+            "discriminator": self.fit_in(
+                self.make("discriminator", discriminator, k=k, outputs=outputs, **known),
+                "discriminator", {"tuples": [k, *size]}, [outputs] if outputs > 1 else [],
+            ),
+        }  # fmt: skip
+        self.identities = networks["identifier"].shown
+        players = {"d": ["discriminator"], "g": ["generator", "identifier"]}
+        self.own(networks, players, averaged=("generator", "identifier"))
 
-    def _generator_options(self) -> dict[str, Any]:
-        return {
-            "identities": self.training_identities,
-            "d_i": self.d_i,
-            "code_size": self.latents.size,
-            "image_size": self.image_size,
-            "channels": self.channels,
-            "dim": self.dim,
-            **self._policy(),
-        }
+    @classmethod
+    def tuple_size(cls, **arguments: Any) -> int:
+        return 1 if arguments.get("told") == "names" else 2
 
-    def default_optimizers(self) -> tuple[Any, Any]:
+    def default_optimizers(self) -> dict[str, Any]:
         """Adam with rate 2e-4 and beta_1 .5 for both, as in the paper."""
-        return self._objective.make_optimizer(), self._objective.make_optimizer()
+        return {player: self._objective.make_optimizer() for player in self.players}
 
-    # --- how the discriminator sees a generated picture
-
-    def _outputs(self) -> int:
-        return 1
-
-    def _fake_tuples(self, pictures: tf.Tensor, real: tf.Tensor) -> tf.Tensor:
-        return tf.stack([pictures, real[:, 0]], axis=1)
+    # --- how the discriminator sees a generated image
 
     def _scores(self, outputs: tf.Tensor) -> tf.Tensor:
-        return outputs
+        return outputs[:, 0] if self.told == "names" else outputs
 
     def _naming_loss(self, outputs: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         """What wrong names of the identities cost: nothing where none are given."""
-        return tf.zeros([])
+        if self.told == "pairs":
+            return tf.zeros([])
+        costs = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, outputs[:, 1:])
+        return tf.reduce_mean(costs)
+
+    def _imagine(self, real: tf.Tensor, labels: tf.Tensor, stream: str) -> tf.Tensor:
+        """A fake tuple for each real one, of the same identity under a new `z_O`."""
+        drawn = self.latents.tuples(tf.shape(real)[0], 1, self.random(stream))
+        identity = self.identifier(real[:, 0], labels, training=True)
+        codes = self.latents.join(identity, drawn[:, 0, self.latents.d_i :])
+        images = self.generator(codes, training=True)
+        if self.told == "names":
+            return images[:, tf.newaxis]
+        return tf.stack([images, real[:, 0]], axis=1)
 
     # --- the step
 
-    def train_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
+    def train_step(self, batch: Any) -> dict[str, tf.Tensor]:
         """One update of the discriminator, then one of the generator with all that makes `z_I`.
 
         Args:
-            batch: real tuples, uint8 [b, k, h, w, c] from 0 to 255 or float in [-1, 1], and who is in
-                them, int64 [b].
+            batch: `images`, real tuples, uint8 [b, k, h, w, c] from 0 to 255 or float in [-1, 1]; and `identity`,
+                int64 [b], who is in them.
 
         Returns:
             Running means of the losses and of the mean scores of real and fake tuples, float32
             scalars.
         """
-        if not isinstance(batch, (tuple, list)) or len(batch) != 2:
-            raise ValueError(
-                "This model trains on pairs of tuples and labels, which `data.tuples(labels=True)` gives. "
-                f"Received: {type(batch).__name__}"
-            )
-        real, labels = self._prepare(batch[0]), batch[1]
-        self.discriminator.update_spectral_norms()
+        fields = self.fields(batch)
+        real, labels = fields["images"], fields["identity"]
+        getattr(self.discriminator, "begin_step", lambda: None)()
         logs = self._update_discriminator(real, labels)
         logs["g_loss"] = self._update_generator(real, labels)
-        return self._end_step(logs)
-
-    def _imagine(self, real: tf.Tensor, labels: tf.Tensor, stream: str) -> tf.Tensor:
-        """A fake tuple for each real one, of the same identity under a new `z_O`."""
-        drawn = self.latents.tuples(tf.shape(real)[0], 1, self._random(stream))
-        identity = self.generator.identify(real[:, 0], labels, training=True)
-        codes = self.latents.join(identity, drawn[:, 0, self.d_i :])
-        return self._fake_tuples(self.generator(codes, training=True), real)
+        return self.end_step(logs)
 
     def _update_discriminator(self, real: tf.Tensor, labels: tf.Tensor) -> dict[str, tf.Tensor]:
         fake = self._imagine(real, labels, "codes of the discriminator")
         # One pass over both, with batch statistics of their own, as in SD-GAN.
         batch = self._augmented(tf.concat([real, fake], 0), "augmentation of the discriminator")
+        classes = tf.split(batch, 2)
         with tf.GradientTape() as tape:
-            outputs = self.discriminator(batch, training=True, groups=2)
-            of_real, of_fake = tf.split(tf.cast(outputs, tf.float32), 2)
+            features = siamese.features_of(self.discriminator, classes)
+            of_real, of_fake = siamese.scores_of(self.discriminator, features)
             scores = self._scores(of_real), self._scores(of_fake)
             loss = self._objective.discriminator_loss(*scores)
             naming = self._naming_loss(of_real, labels) + self._naming_loss(of_fake, labels)
             loss += 0.5 * naming
             if self.r1:
-                loss += self.r1 * penalties.zero_centred(self._judge, tf.split(batch, 2)[0])
-        found = self._gradients(self.d_optimizer, tape, loss, self.discriminator)
-        self._apply(self.d_optimizer, found, self.discriminator)
+                loss += self.r1 * penalties.zero_centred(self._score, classes[0])
+        self.move("d", tape, loss)
         return {
             "d_loss": loss,
             "d_real": tf.reduce_mean(scores[0]),
@@ -175,20 +205,19 @@ class ConditionalGAN(AdversarialModel):
         with tf.GradientTape() as tape:
             fake = self._imagine(real, labels, "codes of the generator")
             batch = self._augmented(fake, "augmentation of the generator")
-            outputs = tf.cast(self.discriminator(batch, training=True), tf.float32)
+            outputs = siamese.score(self.discriminator, batch)
             loss = self._objective.generator_loss(self._scores(outputs))
             loss += self._naming_loss(outputs, labels)
-        found = self._gradients(self.g_optimizer, tape, loss, self.generator)
-        self._apply(self.g_optimizer, found, self.generator)
+        self.move("g", tape, loss)
         return loss
 
     def _augmented(self, tuples: tf.Tensor, stream: str) -> tf.Tensor:
         if not self._operations:
             return tuples
-        return augmentation.augment(tuples, self._operations, self._random(stream))
+        return augmentation.augment(tuples, self._operations, self.random(stream))
 
-    def _judge(self, tuples: tf.Tensor, **options: Any) -> tf.Tensor:
-        return self._scores(self.discriminator(tuples, **options))
+    def _score(self, tuples: tf.Tensor, training: bool = True, track: bool = False) -> tf.Tensor:
+        return self._scores(siamese.score(self.discriminator, tuples, training, track))
 
     # --- what comes out
 
@@ -200,13 +229,13 @@ class ConditionalGAN(AdversarialModel):
         seeds = tf.convert_to_tensor(seeds, tf.int64)
         # `generate` counts from a multiple of 2**32 on. A multiple of a prime, 2**32 + 15, begins at
         # another identity whatever their number.
-        return self.best_generator.known(seeds + 15 * (seeds // 2**32))
+        return self.best("identifier").known(seeds + 15 * (seeds // 2**32))
 
     def score(self, images: tf.Tensor) -> tf.Tensor:
-        """How much each tuple looks like a real one: uint8 [n, k, h, w, c] to float32 [n], higher =
-        more.
+        return self._score(self.checked_tuples(images), training=False)
 
-        Uses the discriminator's moving statistics, so that a score does not depend on its
-        neighbours in the batch.
-        """
-        return self._judge(self._prepare(tf.convert_to_tensor(images)), training=False)
+
+ACDCGAN = functools.partial(ConditionalGAN, identifier="table", told="names")
+DRGAN = functools.partial(ConditionalGAN, identifier="encoder", told="names")
+TablePairGAN = functools.partial(ConditionalGAN, identifier="table", told="pairs")
+EncoderPairGAN = functools.partial(ConditionalGAN, identifier="encoder", told="pairs")

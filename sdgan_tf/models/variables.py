@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Iterator
 from typing import Any
 
+import tensorflow as tf
 from tensorflow import keras
 
 
@@ -16,16 +17,25 @@ def by_path(network: keras.Model, path: str) -> dict[str, Any]:
         network: built.
         path: what the names begin with.
     """
-    return {
-        f"{place}/{variable.name.split('/')[-1].split(':')[0]}": variable
-        for place, layer in _leaves(network, path)
-        for variable in layer.variables
-    }
+    named: dict[str, Any] = {}
+    for place, layer in [*leaves(network, path), (path, network)]:
+        known = {id(variable) for variable in named.values()}
+        for variable in layer.variables:
+            if (
+                id(variable) in known
+            ):  # of the network itself come those that none of its layers has
+                continue
+            name = f"{place}/{variable.name.split('/')[-1].split(':')[0]}"
+            # Layers within a layer may call their variables alike.
+            while name in named:
+                name += "+"
+            named[name] = variable
+    return named
 
 
 def seed(network: keras.Model, path: str, number: int) -> None:
-    """Draws the kernels anew, as a pure function of the seed and of where they are."""
-    for place, layer in _leaves(network, path):
+    """Draws anew, as a pure function of the seed and of its place, what each layer draws by an initializer."""
+    for place, layer in leaves(network, path):
         if hasattr(layer, "layer"):
             # A wrapper of TensorFlow Addons: draws its singular vector too, from the global
             # generator.
@@ -34,20 +44,26 @@ def seed(network: keras.Model, path: str, number: int) -> None:
             )
             layer.u.assign(start(layer.u.shape, "float32"))
             layer = layer.layer
-        if hasattr(layer, "kernel_initializer"):
-            settings = {**layer.kernel_initializer.get_config(), "seed": _hash(f"{number}/{place}")}
-            initializer = type(layer.kernel_initializer).from_config(settings)
-            layer.kernel.assign(initializer(layer.kernel.shape, "float32"))
+        for name, initializer in list(vars(layer).items()):
+            variable = getattr(layer, name[: -len("_initializer")], None)
+            if not name.endswith("_initializer") or not hasattr(variable, "assign"):
+                continue
+            settings = initializer.get_config()
+            if "seed" in settings:
+                which = "" if name == "kernel_initializer" else f"/{name}"
+                settings["seed"] = _hash(f"{number}/{place}{which}")
+                drawn = type(initializer).from_config(settings)(tuple(variable.shape), "float32")
+                variable.assign(tf.cast(drawn, variable.dtype))
 
 
-def _leaves(network: keras.Model, path: str) -> Iterator[tuple[str, keras.layers.Layer]]:
+def leaves(network: keras.Model, path: str = "") -> Iterator[tuple[str, keras.layers.Layer]]:
     """The layers of a network that hold variables, each with a path that is the same in every
     process.
     """
     for index, layer in enumerate(network.layers):
         place = f"{path}/{index:02d}_{type(layer).__name__}"
         if isinstance(layer, keras.Model):
-            yield from _leaves(layer, place)
+            yield from leaves(layer, place)
         else:
             yield place, layer
 

@@ -9,8 +9,8 @@ from typing import Any
 import tensorflow as tf
 from tensorflow import keras
 
-from sdgan_tf.keras_compat import register
 from sdgan_tf.networks.common import halvings, policy_of
+from sdgan_tf.registry import register
 
 SMALLEST_MAP = 8
 
@@ -19,7 +19,7 @@ def _conv(filters: int, options: dict[str, Any], strides: int = 1) -> keras.laye
     return keras.layers.Conv2D(filters, 3, strides, "same", activation="elu", **options)
 
 
-@register
+@register("generator", "began")
 class BEGANGenerator(keras.Model):
     """Dense to 8x8, then pairs of 3x3 convolutions with ELU, each pair but the last followed by a
     nearest doubling.
@@ -78,11 +78,11 @@ class BEGANGenerator(keras.Model):
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
-@register
+@register("discriminator", "began")
 class SiameseAutoencoder(keras.Model):
     """Rebuilds a tuple of pictures through one code for the whole tuple.
 
-    A shared encoder gives each picture a code; the k codes are joined by a dense layer to the size
+    A shared encoder gives each image a code; with k > 1 the k codes are joined by a dense layer to the size
     of the tuple's own code, `d_I + k * d_O`; from it, one dense layer a position gives each
     picture's code back to a shared decoder. All of this is linear between the encoder's
     convolutions and the decoder's.
@@ -126,8 +126,9 @@ class SiameseAutoencoder(keras.Model):
             if level <= count:
                 self.encoder.append(_conv(level * dim, options, strides=2))
         self.encoded = keras.layers.Dense(d_i + d_o, **options)
-        self.joint = keras.layers.Dense(d_i + k * d_o, **options)
-        self.parted = [keras.layers.Dense(d_i + d_o, **options) for _ in range(k)]
+        # A single image's code is the tuple's.
+        self.joint = keras.layers.Dense(d_i + k * d_o, **options) if k > 1 else None
+        self.parted = [keras.layers.Dense(d_i + d_o, **options) for _ in range(k if k > 1 else 0)]
         self.decoder = BEGANGenerator(d_i + d_o, image_size, channels, dim, **options)
 
     def build(self, input_shape: Any = None) -> None:
@@ -142,8 +143,9 @@ class SiameseAutoencoder(keras.Model):
             maps = conv(maps)
         size = maps.shape[1] * maps.shape[2] * maps.shape[3]
         codes = self.encoded(tf.reshape(maps, [-1, size]))
-        joint = self.joint(tf.reshape(codes, [-1, self.k * (self.d_i + self.d_o)]))
-        codes = tf.stack([part(joint) for part in self.parted], axis=1)
+        if self.joint is not None:
+            joint = self.joint(tf.reshape(codes, [-1, self.k * (self.d_i + self.d_o)]))
+            codes = tf.stack([part(joint) for part in self.parted], axis=1)
         images = self.decoder(tf.reshape(codes, [-1, self.d_i + self.d_o]))
         return tf.reshape(images, [-1, self.k, *shape])
 

@@ -4,26 +4,24 @@ code).
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import tensorflow as tf
 from tensorflow import keras
 
 from sdgan_tf import keras_compat
-from sdgan_tf.keras_compat import register
 from sdgan_tf.networks.common import halvings, policy_of
 from sdgan_tf.networks.layers import BatchNorm, Conv, ConvTranspose, Linear, dcgan_initializer
+from sdgan_tf.networks.siamese import SiameseDiscriminator
+from sdgan_tf.registry import check_choices, register
 
 SMALLEST_MAP = 4
-NORMS = ("batch", "none", "spectral", "spectral-addons")
-TOWERS = ("siamese", "stacked")
-INITIALIZERS = ("dcgan", "he_normal")
-JOINS = ("conv", "dense")
 
 
-@register
+@register("generator", "dcgan")
 class DCGANGenerator(keras.Model):
     """Dense to 4x4, then transposed 5x5 convolutions of stride 2 with batch norm and ReLU, tanh at
     the end.
@@ -84,39 +82,37 @@ class DCGANGenerator(keras.Model):
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
-@register
-class SiameseDCGANDiscriminator(keras.Model):
-    """Scores a tuple with one number: shared towers, feature maps stacked on channels, joint
-    layers, a logit.
+@register("discriminator", "dcgan")
+class SiameseDCGANDiscriminator(SiameseDiscriminator):
+    """Scores a tuple with one number: shared towers, feature maps stacked on channels, joint layers, a logit.
 
-    Each picture passes the same tower of 5x5 convolutions of stride 2 (the first without batch
-    norm). The k maps are stacked on channels, joined by a 3x3 convolution of stride 2, and a dense
-    layer gives the logit.
+    Each image passes the same tower of 5x5 convolutions of stride 2 (the first without batch norm). The k maps are
+    stacked on channels, joined by a 3x3 convolution of stride 2, and a dense layer gives the logit.
 
     Args:
-        k: pictures in a tuple.
-        image_size: edge of a picture in pixels, a power of two from 8.
-        channels: of a picture.
+        k: images in a tuple.
+        image_size: edge of an image in pixels, a power of two from 8.
+        channels: of an image.
         dim: channels of the first map.
-        norm: `"batch"` (the paper's), `"none"`, `"spectral"`, or `"spectral-addons"`: TensorFlow
-            Addons' layer, which overwrites the kernel at each call.
-        towers: `"siamese"` (the paper's), or `"stacked"`: its SC variant, one tower over the k
-            pictures stacked on channels.
-        join: `"conv"` (the paper's): 3x3 convolutions of stride 2; or `"dense"`: dense layers, each
-            halving the width.
-        join_layers: how many of them: 1 (the paper's), 0 for none, at most 2 convolutions.
-        initializer: of the kernels: `"dcgan"` (the paper's), which counts on batch norm, or
+        norm: normalisation in the discriminator: `"batch"` (the paper's), `"none"`, `"spectral"`, or
+            `"spectral-addons"`: TensorFlow Addons' layer, which overwrites the kernel at each call.
+        towers: `"siamese"` (the paper's), or `"stacked"`: its SC variant, one tower over the k images stacked on
+            channels.
+        join: what joins the towers: `"conv"` (the paper's), 3x3 convolutions of stride 2; or `"dense"`, dense layers;
+            each halves the width of the one before.
+        join_layers: how many layers join the towers: 1 (the paper's), 0 for none, at most 2 convolutions.
+        initializer: first weights of the discriminator: `"dcgan"` (the paper's), which counts on batch norm, or
             `"he_normal"`, which keeps signals at their size without (arXiv 1502.01852).
+        symmetric: later addition: whether the order of a tuple's images makes no difference: the towers are joined by
+            the mean of their maps and the mean distance from it (for pairs, of f1 and f2: (f1 + f2) / 2 and
+            |f1 - f2| / 2).
+        full_size: later addition: channels of a 3x3 convolution at the images' full size before the first stride, 0
+            for none.
         outputs: how many numbers the last dense layer gives.
 
     Call:
-        tuples float [groups * n, k, image_size, image_size, channels] in [-1, 1] to scores float32
-        [groups * n], higher = more like a real matched tuple; where `outputs` is more than 1, to
-        [groups * n, outputs]. `groups` counts the equal parts of the batch that take batch
-        statistics of their own, as the real and the fake tuples do; `track` says whether moving
-        statistics follow those. With `mixed`, n more scores follow: of the first group's pictures
-        in tuples of two identities, the second half of each from the next tuple. Siamese towers
-        look at each picture once for both.
+        tuples float [n, k, image_size, image_size, channels] in [-1, 1] to scores float32 [n], higher = more like a
+        real matched tuple; where `outputs` is more than 1, to [n, outputs].
     """
 
     def __init__(
@@ -125,16 +121,17 @@ class SiameseDCGANDiscriminator(keras.Model):
         image_size: int = 64,
         channels: int = 3,
         dim: int = 64,
-        norm: str = "batch",
-        towers: str = "siamese",
-        join: str = "conv",
+        norm: Literal["batch", "none", "spectral", "spectral-addons"] = "batch",
+        towers: Literal["siamese", "stacked"] = "siamese",
+        join: Literal["conv", "dense"] = "conv",
         join_layers: int = 1,
-        initializer: str = "dcgan",
-        outputs: int = 1,
+        initializer: Literal["dcgan", "he_normal"] = "dcgan",
+        symmetric: bool = False,
+        full_size: int = 0,
+        outputs: Any = 1,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        _check_choices(norm, towers, join, join_layers, initializer)
         self.k = k
         self.image_size = image_size
         self.channels = channels
@@ -144,33 +141,49 @@ class SiameseDCGANDiscriminator(keras.Model):
         self.join = join
         self.join_layers = join_layers
         self.initializer = initializer
+        self.symmetric = symmetric
+        self.full_size = full_size
         self.outputs = outputs
+        check_choices(self)
+        if symmetric and (towers == "stacked" or k < 2):
+            raise ValueError(
+                "Maps of two images or more from towers of their own are joined symmetrically. "
+                f"Received: symmetric=True, towers={towers!r}, k={k}"
+            )
+        if join_layers < 0 or (join == "conv" and join_layers > 2):
+            raise ValueError(
+                "Towers are joined by up to two convolutions, or by any number of dense layers. "
+                f"Received: join={join!r}, join_layers={join_layers}"
+            )
 
         widths = [dim * 2**power for power in range(halvings(image_size, SMALLEST_MAP))]
         options = {"spectral": norm == "spectral", "initializer": initializer}
         self._options = {**policy_of(self), **options}
-        self.tower = [self._wrapped(Conv(width, **self._options)) for width in widths]
+        first = [Conv(full_size, 3, 1, **self._options)] if full_size else []
+        self.tower = [
+            self._wrapped(layer)
+            for layer in (*first, *(Conv(width, **self._options) for width in widths))
+        ]
         self.joint = self._joint_layers(widths[-1])
-        normed = len(widths) - 1 + join_layers if norm == "batch" else 0
+        normed = len(self.tower) - 1 + join_layers if norm == "batch" else 0
         self.norms = [BatchNorm(**policy_of(self)) for _ in range(normed)]
         # The score itself stays float32 under every precision policy.
         self.finish = self._wrapped(Linear(outputs, dtype="float32", **options))
 
     def _joint_layers(self, width: int) -> list[keras.layers.Layer]:
         if self.join == "conv":
-            layers = [Conv(width, 3, **self._options) for _ in range(self.join_layers)]
+            make, first = functools.partial(Conv, kernel_size=3), width
         else:
-            stacked = SMALLEST_MAP**2 * width * (self.k if self.towers == "siamese" else 1)
-            if stacked < 2**self.join_layers:
-                raise ValueError(
-                    f"Each dense layer halves the {stacked} features of the joined towers, and "
-                    f"nothing is left after the last. Received: join_layers={self.join_layers}"
-                )
-            layers = [
-                Linear(stacked // 2**power, **self._options)
-                for power in range(1, self.join_layers + 1)
-            ]
-        return [self._wrapped(layer) for layer in layers]
+            joined = 2 if self.symmetric else self.k
+            stacked = SMALLEST_MAP**2 * width * (joined if self.towers == "siamese" else 1)
+            make, first = Linear, stacked // 2
+        widths = [first // 2**index for index in range(self.join_layers)]
+        if 0 in widths:
+            raise ValueError(
+                "Each layer that joins the towers halves the width of the one before, and nothing is left of the "
+                f"last: take fewer, or a greater dim. Received: join_layers={self.join_layers}, widths {widths}"
+            )
+        return [self._wrapped(make(width, **self._options)) for width in widths]
 
     def _wrapped(self, layer: keras.layers.Layer) -> keras.layers.Layer:
         if self.norm != "spectral-addons":
@@ -182,111 +195,73 @@ class SiameseDCGANDiscriminator(keras.Model):
             self.built = True
             self(tf.zeros([1, self.k, self.image_size, self.image_size, self.channels]))
 
-    def call(
-        self,
-        tuples: tf.Tensor,
-        training: bool = False,
-        groups: int = 1,
-        track: bool = True,
-        mixed: bool = False,
+    def features(
+        self, images: tf.Tensor, training: bool = False, groups: int = 1, track: bool = True
     ) -> tf.Tensor:
-        options = {"training": training, "track": track}
-        siamese = self.towers == "siamese"
-        if mixed and not siamese:
-            tuples, groups = _with_mixed(tuples, groups), groups + 1
-        maps = self._by_position(tuples, groups) if siamese else self._on_channels(tuples)
-        norms = iter(self.norms)
-        for index, conv in enumerate(self.tower):
-            maps = conv(maps)
-            if index > 0:
-                maps = self._normalise(
-                    norms, maps, groups=groups * (self.k if siamese else 1), **options
-                )
-            maps = tf.nn.leaky_relu(maps, 0.2)
-        if siamese:
-            maps = self._by_tuple(maps, groups)
-            if mixed:
-                maps, groups = _with_mixed(maps, groups), groups + 1
-            maps = self._on_channels(maps)
+        """Maps of each image, [n, 4, 4, 2 ** m * dim]; with stacked towers, which see no image by itself, the images."""
+        if self.towers == "stacked":
+            return images
+        return self._climb(images, training=training, groups=groups, track=track)
+
+    def compare(
+        self, features: tf.Tensor, training: bool = False, groups: int = 1, track: bool = True
+    ) -> tf.Tensor:
+        """Maps of k images, [n, k, h, w, c], to scores float32 [n], or to [n, outputs]."""
+        options = {"training": training, "groups": groups, "track": track}
+        _, k, height, width, depth = features.shape
+        if self.symmetric:
+            mean = tf.reduce_mean(features, 1, keepdims=True)
+            spread = tf.reduce_mean(tf.abs(features - mean), 1, keepdims=True)
+            features, k = tf.concat([mean, spread], 1), 2
+        # A tuple's maps side by side, on channels.
+        maps = tf.transpose(features, [0, 2, 3, 1, 4])
+        maps = tf.reshape(maps, [-1, height, width, k * depth])
+        if self.towers == "stacked":
+            maps = self._climb(maps, **options)
         if self.join == "dense":
             maps = _flat(maps)
+        norms = iter(self.norms[len(self.tower) - 1 :])
         for layer in self.joint:
-            maps = self._normalise(norms, layer(maps), groups=groups, **options)
-            maps = tf.nn.leaky_relu(maps, 0.2)
+            maps = tf.nn.leaky_relu(_normalise(norms, layer(maps), options), 0.2)
         out = self.finish(_flat(maps))
         return tf.squeeze(out, -1) if self.outputs == 1 else out
 
-    def _normalise(self, norms: Iterator, maps: tf.Tensor, **options: Any) -> tf.Tensor:
-        return next(norms)(maps, **options) if self.norms else maps
+    def _climb(self, maps: tf.Tensor, **options: Any) -> tf.Tensor:
+        """The tower."""
+        norms = iter(self.norms[: len(self.tower) - 1])
+        for index, conv in enumerate(self.tower):
+            maps = conv(maps)
+            # The first has no batch norm, as in the released code.
+            maps = tf.nn.leaky_relu(_normalise(norms, maps, options) if index else maps, 0.2)
+        return maps
 
-    def update_spectral_norms(self) -> None:
-        """Moves the spectral norms one step of the power iteration on; to be called once a train
-        step.
+    @property
+    def clippable(self) -> list[Any]:
+        """Kernels and biases; not batch norm's scale, as in the released code: clipped, it would shrink every map to
+        .01.
         """
+        layers = (*self.tower, *self.joint, self.finish)
+        # Where TensorFlow Addons wraps a layer, what it holds.
+        held = [getattr(layer, "layer", layer) for layer in layers]
+        return [variable for layer in held for variable in (layer.kernel, layer.bias)]
+
+    def begin_step(self) -> None:
+        """Moves spectral norms one step of the power iteration on."""
         if self.norm == "spectral":
             for layer in (*self.tower, *self.joint, self.finish):
                 layer.power_iterate()
 
-    def _on_channels(self, tuples: tf.Tensor) -> tf.Tensor:
-        """[n, k, h, w, c] to [n, h, w, k * c]: a tuple's pictures or maps side by side."""
-        _, k, height, width, depth = tuples.shape
-        return tf.reshape(tf.transpose(tuples, [0, 2, 3, 1, 4]), [-1, height, width, k * depth])
-
-    def _by_position(self, tuples: tf.Tensor, groups: int) -> tf.Tensor:
-        """[g * n, k, h, w, c] to [g * k * n, h, w, c]: pictures of one group and position lie
-        together.
-        """
-        shape = tuples.shape[2:]
-        parts = tf.reshape(tuples, [groups, -1, self.k, *shape])
-        return tf.reshape(tf.transpose(parts, [0, 2, 1, 3, 4, 5]), [-1, *shape])
-
-    def _by_tuple(self, maps: tf.Tensor, groups: int) -> tf.Tensor:
-        """[g * k * n, h, w, c] to [g * n, k, h, w, c], `_by_position` undone."""
-        shape = maps.shape[1:]
-        parts = tf.reshape(maps, [groups, self.k, -1, *shape])
-        return tf.reshape(tf.transpose(parts, [0, 2, 1, 3, 4, 5]), [-1, self.k, *shape])
-
     def get_config(self) -> dict[str, Any]:
         names = ("k", "image_size", "channels", "dim", "norm", "towers", "join", "join_layers")
-        names += ("initializer", "outputs")
+        names += ("initializer", "symmetric", "full_size", "outputs")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
-def mix_identities(tuples: tf.Tensor) -> tf.Tensor:
-    """Tuples of two identities each: the second half of a tuple comes from the next one.
-
-    Args:
-        tuples: [n, k, ...], k at least 2.
-
-    Returns:
-        The same shape.
-    """
-    keep = tuples.shape[1] // 2
-    return tf.concat([tuples[:, :keep], tf.roll(tuples[:, keep:], 1, axis=0)], axis=1)
-
-
-def _with_mixed(tuples: tf.Tensor, groups: int) -> tf.Tensor:
-    """[groups * n, k, ...] to [(groups + 1) * n, k, ...]: the first group's once more, mixed."""
-    return tf.concat([tuples, mix_identities(tf.split(tuples, groups)[0])], axis=0)
+def _normalise(norms: Iterator, maps: tf.Tensor, options: dict[str, Any]) -> tf.Tensor:
+    """By the next of the norms, if there are any."""
+    norm = next(norms, None)
+    return maps if norm is None else norm(maps, **options)
 
 
 def _flat(maps: tf.Tensor) -> tf.Tensor:
     return tf.reshape(maps, [-1, math.prod(maps.shape[1:])])
-
-
-def _check_choices(norm: str, towers: str, join: str, join_layers: int, initializer: str) -> None:
-    for name, value, choices in (
-        ("initializer", initializer, INITIALIZERS),
-        ("norm", norm, NORMS),
-        ("towers", towers, TOWERS),
-        ("join", join, JOINS),
-    ):
-        if value not in choices:
-            raise ValueError(
-                f"The discriminator's {name} is one of {choices}. Received: {name}={value!r}"
-            )
-    if join_layers < 0 or (join == "conv" and join_layers > 2):
-        raise ValueError(
-            "Towers are joined by up to two convolutions, or by any number of dense layers. "
-            f"Received: join={join!r}, join_layers={join_layers}"
-        )

@@ -8,11 +8,11 @@ from typing import Any
 import tensorflow as tf
 from tensorflow import keras
 
-from sdgan_tf.keras_compat import register
 from sdgan_tf.networks.common import halvings
+from sdgan_tf.registry import serializable
 
 
-@register
+@serializable
 class Embedder(keras.Model):
     """Strided 3x3 convolutions with batch norm and ReLU, a mean over places, a dense layer, unit
     length.
@@ -69,7 +69,7 @@ class Embedder(keras.Model):
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
-@register
+@serializable
 class Regressor(Embedder):
     """The same convolutions, then a dense layer over all places: `embedding_size` values.
 

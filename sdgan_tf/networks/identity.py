@@ -1,5 +1,5 @@
-"""Generators that know identities by label or by picture, for models that cannot imagine new ones
-(paper, section 4.1: the baselines).
+"""Where a model that is told who is in an image takes the identity code from: a table, or an encoder (paper, section
+4.1: the baselines).
 """
 
 from __future__ import annotations
@@ -10,40 +10,48 @@ import tensorflow as tf
 from tensorflow import keras
 
 from sdgan_tf import keras_compat
-from sdgan_tf.keras_compat import register
 from sdgan_tf.networks.common import policy_of
-from sdgan_tf.networks.dcgan import DCGANGenerator, SiameseDCGANDiscriminator
+from sdgan_tf.networks.dcgan import SiameseDCGANDiscriminator
+from sdgan_tf.registry import register, serializable
 
-# How many pictures an encoder keeps to show identities by.
-REFERENCES = 128
+# Of how many identities an encoder remembers the code, to show them by.
+REMEMBERED = 128
 
 
-@register
+@serializable
 class CodeTable(keras.layers.Layer):
-    """One trained code for each identity: int64 [n], rows of the table, to float32 [n, width].
+    """One code for each row: int64 [n], rows of the table, to float32 [n, width].
 
     Args:
-        rows: number of identities.
+        rows: number of codes.
         width: of a code.
-        codes: how the table is first drawn: `"uniform"` on [-1, 1] or `"normal"`.
+        law: how the table is first drawn: `"uniform"` on [-1, 1], `"normal"`, or `"zeros"`.
+        trainable: whether gradients reach it. If not, all replicas take what the first one assigns.
     """
 
-    def __init__(self, rows: int, width: int, codes: str = "uniform", **kwargs: Any):
-        super().__init__(**kwargs)
+    def __init__(
+        self, rows: int, width: int, law: str = "uniform", trainable: bool = True, **kwargs: Any
+    ):
+        super().__init__(trainable=trainable, **kwargs)
         self.rows = rows
         self.width = width
-        self.codes = codes
-        initializers = keras.initializers
-        self.kernel_initializer = (
-            initializers.RandomUniform(-1.0, 1.0)
-            if codes == "uniform"
-            else initializers.RandomNormal(stddev=1.0)
-        )
+        self.law = law
+        initializers = {
+            "uniform": keras.initializers.RandomUniform(-1.0, 1.0),
+            "normal": keras.initializers.RandomNormal(stddev=1.0),
+            "zeros": keras.initializers.Zeros(),
+        }
+        self.kernel_initializer = initializers[law]
 
     def build(self, input_shape: Any = None) -> None:
-        shape = [self.rows, self.width]
         self.kernel = keras_compat.add_weight(
-            self, "kernel", shape, self.kernel_initializer, autocast=False
+            self,
+            "kernel",
+            [self.rows, self.width],
+            self.kernel_initializer,
+            trainable=self.trainable,
+            autocast=False,
+            first_replica=not self.trainable,
         )
         self.built = True
 
@@ -51,168 +59,122 @@ class CodeTable(keras.layers.Layer):
         return tf.gather(tf.convert_to_tensor(self.kernel), rows)
 
     def get_config(self) -> dict[str, Any]:
-        own = {"rows": self.rows, "width": self.width, "codes": self.codes}
-        return {**super().get_config(), **own}
-
-
-@register
-class References(keras.layers.Layer):
-    """A picture of each of the first identities that were seen in training, kept for good.
-
-    Identity `i` has the place `i % places`, so that no two places show the same identity.
-
-    Args:
-        places: how many pictures are kept.
-        image_size: edge of a picture in pixels.
-        channels: of a picture.
-    """
-
-    def __init__(self, places: int, image_size: int, channels: int, **kwargs: Any):
-        super().__init__(**kwargs)
-        self.places = places
-        self.image_size = image_size
-        self.channels = channels
-
-    def build(self, input_shape: Any = None) -> None:
-        shape = [self.places, self.image_size, self.image_size, self.channels]
-        self.pictures = keras_compat.add_weight(
-            self, "pictures", shape, trainable=False, autocast=False, first_replica=True
-        )
-        self.built = True
-
-    def call(self, places: tf.Tensor) -> tf.Tensor:
-        """Places int64 [n] to their pictures, float32 [n, h, w, c] in [-1, 1]; 0 where none was seen
-        yet.
-        """
-        return tf.gather(tf.convert_to_tensor(self.pictures), places)
-
-    def fill(self, pictures: tf.Tensor, labels: tf.Tensor) -> None:
-        """Keeps those pictures whose places are empty.
-
-        Args:
-            pictures: float32 [n, h, w, c] in [-1, 1].
-            labels: int64 [n], who they show.
-        """
-        kept = tf.convert_to_tensor(self.pictures)
-        # No byte from 0 to 255 is 0 in [-1, 1].
-        empty = tf.reduce_all(tf.equal(kept, 0.0), axis=[1, 2, 3])
-        places = tf.range(self.places, dtype=tf.int64)
-        theirs = tf.equal(places[:, tf.newaxis], labels % self.places)
-        count = tf.shape(pictures)[0]
-        # Of two pictures for one place the first, in whatever order a device works.
-        first = tf.reduce_min(tf.where(theirs, tf.range(count), count), axis=1)
-        new = tf.logical_and(empty, first < count)
-        chosen = tf.gather(pictures, tf.minimum(first, count - 1))
-        self.pictures.assign(tf.where(tf.reshape(new, [-1, 1, 1, 1]), chosen, kept))
-
-    def get_config(self) -> dict[str, Any]:
-        names = ("places", "image_size", "channels")
+        names = ("rows", "width", "law", "trainable")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
-@register
-class TableGenerator(DCGANGenerator):
-    """A DCGAN generator with a table of identity codes, trained together.
+@register("identifier", "table")
+class IdentityTable(keras.Model):
+    """A trained code for each training identity.
 
     Args:
-        identities: rows of the table.
-        d_i: width of an identity code, the first part of the code.
-        codes: how the table is first drawn: `"uniform"` or `"normal"`.
-        **kwargs: `code_size`, `image_size`, `channels` and `dim` of `DCGANGenerator`.
+        training_identities: how many there are.
+        d_i: width of an identity code.
+        law: how the codes are first drawn: `"uniform"` or `"normal"`.
 
     Attributes:
         shown: how many identities `known` goes through.
+
+    Call:
+        images float32 [n, h, w, c], which are not looked at, and labels int64 [n] from 0 to
+        `training_identities - 1`, to codes float32 [n, d_i].
     """
 
-    def __init__(self, identities: int = 2, d_i: int = 50, codes: str = "uniform", **kwargs: Any):
+    def __init__(
+        self, training_identities: int = 2, d_i: int = 50, law: str = "uniform", **kwargs: Any
+    ):
         super().__init__(**kwargs)
-        self.identities = identities
+        self.training_identities = training_identities
         self.d_i = d_i
-        self.codes = codes
-        self.shown = identities
-        self.table = CodeTable(identities, d_i, codes, dtype="float32")
+        self.law = law
+        self.shown = training_identities
+        self.table = CodeTable(training_identities, d_i, law, dtype="float32")
 
     def build(self, input_shape: Any = None) -> None:
         if not self.built:
-            super().build()
+            self.built = True
             self.table.build()
 
-    def identify(self, pictures: tf.Tensor, labels: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """The identity codes of those whom pictures show.
-
-        Args:
-            pictures: float32 [n, h, w, c] in [-1, 1]; not looked at.
-            labels: int64 [n], rows of the table.
-            training: makes no difference.
-
-        Returns:
-            float32 [n, d_i].
-        """
+    def call(self, images: tf.Tensor, labels: tf.Tensor, training: bool = False) -> tf.Tensor:
         return self.table(labels)
 
     def known(self, numbers: tf.Tensor) -> tf.Tensor:
-        """The codes of the table, over and over: int64 [n] to float32 [n, d_i]."""
+        """The codes of the training identities, over and over: int64 [n] to float32 [n, d_i]."""
         return self.table(numbers % self.shown)
 
     def get_config(self) -> dict[str, Any]:
-        names = ("identities", "d_i", "codes")
+        names = ("training_identities", "d_i", "law")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
-@register
-class EncoderGenerator(DCGANGenerator):
-    """A DCGAN generator with an encoder of identity codes, trained together.
+@register("identifier", "encoder")
+class IdentityEncoder(keras.Model):
+    """The code of an image: the tower of the DCGAN discriminator, a dense layer and tanh.
 
-    The encoder is the tower of the DCGAN discriminator, a dense layer and tanh.
+    It remembers the last code of each of the first 128 training identities, so that it can show them when no image is
+    at hand. No image is kept.
 
     Args:
-        identities: how many there are in the training data, of which up to 128 are remembered by a
-            picture.
-        d_i: width of an identity code, the first part of the code.
-        **kwargs: `code_size`, `image_size`, `channels` and `dim` of `DCGANGenerator`.
+        training_identities: how many there are.
+        d_i: width of an identity code.
+        image_size: edge of an image in pixels, a power of two from 8.
+        channels: of an image.
+        dim: channels of the first map.
 
     Attributes:
         shown: how many identities `known` goes through.
+
+    Call:
+        images float32 [n, h, w, c] in [-1, 1] and labels int64 [n], whose codes it remembers in training, to codes
+        float32 [n, d_i] in [-1, 1].
     """
 
-    def __init__(self, identities: int = 2, d_i: int = 50, **kwargs: Any):
+    def __init__(
+        self,
+        training_identities: int = 2,
+        d_i: int = 50,
+        image_size: int = 64,
+        channels: int = 3,
+        dim: int = 64,
+        **kwargs: Any,
+    ):
         super().__init__(**kwargs)
-        self.identities = identities
+        self.training_identities = training_identities
         self.d_i = d_i
-        picture = {"image_size": self.image_size, "channels": self.channels}
+        self.image_size = image_size
+        self.channels = channels
+        self.dim = dim
         self.encoder = SiameseDCGANDiscriminator(
-            1, **picture, dim=self.dim, join_layers=0, outputs=d_i, **policy_of(self)
+            1, image_size, channels, dim, join_layers=0, outputs=d_i, **policy_of(self)
         )
-        self.shown = min(identities, REFERENCES)
-        self.references = References(self.shown, **picture, dtype="float32")
+        self.shown = min(training_identities, REMEMBERED)
+        self.memory = CodeTable(self.shown, d_i, "zeros", trainable=False, dtype="float32")
 
     def build(self, input_shape: Any = None) -> None:
         if not self.built:
-            super().build()
+            self.built = True
             self.encoder.build()
-            self.references.build()
+            self.memory.build()
 
-    def identify(self, pictures: tf.Tensor, labels: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """The identity codes of those whom pictures show.
-
-        Args:
-            pictures: float32 [n, h, w, c] in [-1, 1].
-            labels: int64 [n], who they show; in training, pictures of new identities are kept as
-                references.
-            training: whether batch norm takes the batch's statistics.
-
-        Returns:
-            float32 [n, d_i] in [-1, 1].
-        """
+    def call(self, images: tf.Tensor, labels: tf.Tensor, training: bool = False) -> tf.Tensor:
+        read = self.encoder(images[:, tf.newaxis], training=training)
+        codes = tf.tanh(tf.reshape(read, [-1, self.d_i]))
         if training:
-            self.references.fill(pictures, labels)
-        found = self.encoder(pictures[:, tf.newaxis], training=training)
-        return tf.tanh(tf.reshape(found, [-1, self.d_i]))
+            self._remember(tf.stop_gradient(codes), labels)
+        return codes
 
     def known(self, numbers: tf.Tensor) -> tf.Tensor:
-        """The codes of the references, over and over: int64 [n] to float32 [n, d_i]."""
-        return self.identify(self.references(numbers % self.shown), numbers)
+        """The remembered codes, over and over: int64 [n] to float32 [n, d_i]."""
+        return self.memory(numbers % self.shown)
+
+    def _remember(self, codes: tf.Tensor, labels: tf.Tensor) -> None:
+        kept = tf.convert_to_tensor(self.memory.kernel)
+        theirs = tf.equal(tf.range(self.shown, dtype=tf.int64)[:, tf.newaxis], labels)
+        # Of two codes of one identity the first, in whatever order a device works.
+        first = tf.gather(codes, tf.argmax(tf.cast(theirs, tf.int32), axis=1))
+        seen = tf.reduce_any(theirs, axis=1, keepdims=True)
+        self.memory.kernel.assign(tf.where(seen, first, kept))
 
     def get_config(self) -> dict[str, Any]:
-        names = ("identities", "d_i")
+        names = ("training_identities", "d_i", "image_size", "channels", "dim")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}

@@ -10,8 +10,8 @@ import tensorflow as tf
 from tensorflow import keras
 
 from sdgan_tf import keras_compat
-from sdgan_tf.keras_compat import register
 from sdgan_tf.networks import convolution
+from sdgan_tf.registry import serializable
 
 
 def dcgan_initializer() -> keras.initializers.Initializer:
@@ -96,7 +96,7 @@ class _Convolution(_Weighted):
         return {**super().get_config(), **sizes}
 
 
-@register
+@serializable
 class Linear(_Weighted):
     """Dense layer: [n, c] to [n, filters].
 
@@ -113,7 +113,7 @@ class Linear(_Weighted):
         return tf.matmul(rows, self._kernel(rows.dtype)) + tf.cast(self.bias, rows.dtype)
 
 
-@register
+@serializable
 class Conv(_Convolution):
     """Strided "same" convolution with bias: [n, h, w, c] to [n, h / stride, w / stride, filters].
 
@@ -137,7 +137,7 @@ class Conv(_Convolution):
         return tf.nn.bias_add(out, tf.cast(self.bias, out.dtype))
 
 
-@register
+@serializable
 class ConvTranspose(_Convolution):
     """Strided "same" transposed convolution with bias: [n, h, w, c] to [n, h * stride, w * stride,
     filters].
@@ -165,7 +165,7 @@ class ConvTranspose(_Convolution):
         return tf.nn.bias_add(out, tf.cast(self.bias, out.dtype))
 
 
-@register
+@serializable
 class BatchNorm(keras.layers.Layer):
     """Batch normalisation whose batch may hold several groups, each with statistics of its own.
 

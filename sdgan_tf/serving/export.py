@@ -8,6 +8,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from sdgan_tf import registry
 from sdgan_tf.files import atomic_folder
 from sdgan_tf.images import to_uint8
 from sdgan_tf.keras_compat import tensor_of
@@ -24,7 +25,7 @@ class ServedModel(tf.Module):
     `sdgan_tf.serving.load` asks for. Nothing of Keras or of this package.
 
     Attributes:
-        pictures: codes float32 [n, d_I + d_O] to float32 [n, h, w, c] in [-1, 1], differentiable.
+        images: codes float32 [n, d_I + d_O] to float32 [n, h, w, c] in [-1, 1], differentiable.
         identity_codes: seeds int64 [n] to float32 [n, d_I].
         observation_codes: seeds int64 [n] to float32 [n, d_O].
         description: nothing to a string, JSON of what was exported.
@@ -32,21 +33,26 @@ class ServedModel(tf.Module):
 
     def __init__(self, model: AdversarialModel):
         super().__init__()
-        networks = (model.best_generator, model.discriminator)
+        # Of networks that have an average the average is served.
+        served = {name: model.best(name) for name in model.networks}
+        networks = {id(network): network for network in served.values()}.values()
         self.weights = [tensor_of(variable) for net in networks for variable in net.variables]
         described = {
-            "class": type(model).__name__,
-            "config": model.get_config(),
+            "model": registry.name_of(type(model)),
             "step": model.completed_steps,
+            "latents": model.latents.get_config(),
+            "image_size": model.image_size,
+            "channels": model.channels,
             "k": model.k,
             "identities": model.identities,
+            "scores": scores(model),
             "sdgan_tf": __version__,
         }
         codes = tf.TensorSpec([None, model.latents.size], tf.float32)
         seeds = tf.TensorSpec([None], tf.int64)
 
         @tf.function(input_signature=[codes])
-        def pictures(codes):
+        def images(codes):
             return model(codes)
 
         @tf.function(input_signature=[seeds])
@@ -61,7 +67,7 @@ class ServedModel(tf.Module):
         def description():
             return tf.constant(json.dumps(described))
 
-        self.pictures, self.description = pictures, description
+        self.images, self.description = images, description
         self.identity_codes, self.observation_codes = identity_codes, observation_codes
 
 
@@ -73,10 +79,10 @@ def signatures(model: AdversarialModel) -> dict[str, tf.types.experimental.Concr
     | `serving_default` | `identity` f32 [n, d_I], `observation` f32 [n, d_O] | `images` u8 [n, h, w, c] |
     | `generate_png` | the same | `image_bytes` string [n] |
     | `sample` | `identity_seed` i64 [n], `observation_seed` i64 [n] | `images`, `identity`, `observation` |
-    | `score` | `images` u8 [n, k, h, w, c] | `score` f32 [n] |
+    | `score` | `images` u8 [n, k, h, w, c] | `score` f32 [n], of models that score tuples |
 
     Rows are independent of each other, so a server may merge requests. Inputs of other shapes are
-    refused. A code that is NaN or infinite gives a black picture: an error would also fail the
+    refused. A code that is NaN or infinite gives a black image: an error would also fail the
     requests that it was merged with.
     """
     space = model.latents
@@ -119,9 +125,15 @@ def signatures(model: AdversarialModel) -> dict[str, tf.types.experimental.Concr
         "serving_default": (generate, codes),
         "generate_png": (generate_png, codes),
         "sample": (sample, seeds),
-        "score": (score, tuples),
     }
+    if scores(model):
+        asked["score"] = (score, tuples)
     return {name: _concrete(function, specs) for name, (function, specs) in asked.items()}
+
+
+def scores(model: AdversarialModel) -> bool:
+    """Whether a model scores tuples, which not every family does."""
+    return type(model).score is not AdversarialModel.score
 
 
 def _concrete(function: Callable, specs: dict[str, tf.TensorSpec]):
@@ -152,6 +164,7 @@ def export(model: AdversarialModel, path: str | Path) -> Path:
         FileExistsError: there is something at `path` already.
     """
     path = Path(path)
+    model.recalibrate()
     with atomic_folder(path) as folder:
         functions = signatures(model)
         tf.saved_model.save(ServedModel(model), str(folder), signatures=functions)
@@ -162,12 +175,12 @@ def export(model: AdversarialModel, path: str | Path) -> Path:
 
 
 def batch_rows(model: AdversarialModel) -> int:
-    """How many rows a server should compute at once: 64, or fewer where pictures are large.
+    """How many rows a server should compute at once: 64, or fewer where images are large.
 
-    A power of two, chosen so that one map of the batch's features takes 128 MiB at most.
+    A power of two, chosen so that one map of the batch's features, of 64 channels or more, takes 128 MiB at most.
     """
-    row = 4 * model.image_size**2 * model.dim * model.k
-    rows = MAP_BYTES // row
+    width = max(64, getattr(model.generator, "dim", 0))
+    rows = MAP_BYTES // (4 * model.image_size**2 * width * model.k)
     return min(MAX_ROWS, 2 ** max(rows.bit_length() - 1, 0))
 
 

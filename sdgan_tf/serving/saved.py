@@ -1,4 +1,4 @@
-"""Exported models, loaded again: pictures from a SavedModel without the code that trained it."""
+"""Exported models, loaded again: images from a SavedModel without the code that trained it."""
 
 from __future__ import annotations
 
@@ -10,24 +10,23 @@ import tensorflow as tf
 from absl import logging
 
 from sdgan_tf.latents import LatentSpace
-from sdgan_tf.models import Renderer
+from sdgan_tf.models import ImageModel
 from sdgan_tf.serving.export import versions
 
 PRETRAINED = ("drawn",)
-FUNCTIONS = ("pictures", "identity_codes", "observation_codes", "description")
+FUNCTIONS = ("identity_codes", "observation_codes", "description")
 
 
-class ExportedModel(Renderer):
+class ExportedModel(ImageModel):
     """A model that `export` wrote, to be used like the one it was: `generate`, `render`, `score`.
 
-    Calling it with codes float [n, d_i + d_o] gives differentiable pictures, float32 [n, h, w, c]
+    Calling it with codes float [n, d_i + d_o] gives differentiable images, float32 [n, h, w, c]
     in [-1, 1].
 
     Attributes:
         path: the version's folder.
-        class_name: the class that was exported, such as `"SDGAN"`.
+        model: the registered name of what was exported, such as `"sdgan"`.
         completed_steps: how long it was trained.
-        config: its constructor's arguments.
 
     Args:
         path: the version's folder.
@@ -37,18 +36,24 @@ class ExportedModel(Renderer):
     def __init__(self, path: Path, restored: tf.Module):
         described = json.loads(restored.description().numpy())
         self.path = path
-        self.class_name = described["class"]
         self.completed_steps = described["step"]
-        self.config = described["config"]
         self.identities = described["identities"]
         self.k = described["k"]
-        for name in ("image_size", "channels", "d_i", "d_o"):
-            setattr(self, name, self.config[name])
-        self.latents = LatentSpace(self.d_i, self.d_o, self.config["codes"])
+        if "latents" in described:
+            self.model = described["model"]
+            self.image_size, self.channels = described["image_size"], described["channels"]
+            self.latents = LatentSpace(**described["latents"])
+            self.images = restored.images
+        else:  # what version 0.1.0 wrote
+            config = described["config"]
+            self.model = described["class"].lower()
+            self.image_size, self.channels = config["image_size"], config["channels"]
+            self.latents = LatentSpace.split(config["d_i"], config["d_o"], config["codes"])
+            self.images = restored.pictures
         self._restored = restored
 
     def __call__(self, codes: tf.Tensor) -> tf.Tensor:
-        return self._restored.pictures(tf.cast(codes, tf.float32))
+        return self.images(tf.cast(codes, tf.float32))
 
     def identity_codes(self, seeds) -> tf.Tensor:
         return self._restored.identity_codes(tf.convert_to_tensor(seeds, tf.int64))

@@ -25,7 +25,7 @@ from sdgan_tf.evaluation import (
     real_pairs,
 )
 from sdgan_tf.files import atomic_folder
-from sdgan_tf.models import Renderer as ImageModel
+from sdgan_tf.models import ImageModel
 
 QUESTION = "Do both images show the same person?"
 PAGE = "page.html"

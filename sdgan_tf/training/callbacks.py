@@ -16,8 +16,8 @@ from tensorflow import keras
 from sdgan_tf.training.checkpoints import Checkpoints
 from sdgan_tf.training.collapse import CollapseWatch
 from sdgan_tf.training.evaluation import Evaluation
-from sdgan_tf.training.every import EverySteps, summary_writer
 from sdgan_tf.training.grids import Grid, IdentityGrid, ReconstructionGrid
+from sdgan_tf.training.periodic import EverySteps, summary_writer
 from sdgan_tf.training.run_directory import RunDirectory
 
 __all__ = [
@@ -75,7 +75,7 @@ class RunLog(EverySteps):
             n: value if isinstance(value, int) else float(value) for n, value in logs.items()
         }
         if self.model.rollbacks:
-            numbers["attempt"] = self.model.rollbacks
+            numbers["rollbacks"] = self.model.rollbacks
         rate = self.batch_size / seconds
         self.directory.log({"step": step, **numbers, "tuples_per_second": round(rate, 2)})
         with self._writer.as_default():

@@ -11,6 +11,7 @@ from absl import logging
 
 from sdgan_tf.files import atomic_file
 from sdgan_tf.models import AdversarialModel
+from sdgan_tf.training import upgrade
 
 
 class CheckpointError(RuntimeError):
@@ -21,8 +22,7 @@ class Checkpoints:
     """The folder of a run's checkpoints: the newest ones, and the best where a number says which it
     is.
 
-    A checkpoint is an `.npz` of plain arrays (no pickle): networks, averaged generator, both
-    optimizers, step counter and the running means of the log. Equal states give equal bytes.
+    A checkpoint is an `.npz` of plain arrays (no pickle): all networks and optimizers, step counter and the running means of the log. Equal states give equal bytes.
 
     Args:
         folder: made when first written to.
@@ -127,9 +127,8 @@ class Checkpoints:
                 arrays = {name: file[name] for name in file.files}
         except Exception as error:  # A damaged zip file raises nearly anything.
             raise CheckpointError(f"Could not read the checkpoint {path}: {error}") from error
-        # What 0.1.0 wrote has no rollbacks.
-        arrays.setdefault("attempt", np.int64(0))
         state = model.state()
+        arrays = upgrade.arrays(arrays)
         if not optimizers:
             arrays, state = _without_optimizers(arrays), _without_optimizers(state)
         different = sorted(set(arrays) ^ set(state)) or [

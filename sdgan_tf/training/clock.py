@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from sdgan_tf.files import write_json
-from sdgan_tf.training.every import EverySteps
+from sdgan_tf.training.periodic import EverySteps
 from sdgan_tf.training.run_directory import RunDirectory
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from sdgan_tf.data import IdentityData
 from sdgan_tf.training.checkpoints import Checkpoints
-from sdgan_tf.training.every import EverySteps
+from sdgan_tf.training.periodic import EverySteps
 
 IDENTITIES, OBSERVATIONS = 8, 8
 # More of the real ones, which are measured but once: all ratios depend on them.
@@ -25,8 +25,8 @@ PATIENCE = 5
 GRACE = 2000
 
 ADVICE = (
-    "What customarily helps: the options of flags/modern.cfg (no batch norm in the discriminator, --r1, --mixed, "
-    "--augment), lower learning rates (--d_rate, --g_rate), more identities."
+    "What customarily helps: the options of flags/modern.cfg (no batch norm in the discriminator, r1, mixed, "
+    "augment), lower learning rates (d_rate, g_rate), more identities."
 )
 
 
@@ -147,11 +147,11 @@ class CollapseWatch(EverySteps):
             print(message, file=sys.stderr, flush=True)
 
     def _measure(self) -> dict[str, float]:
-        columns = OBSERVATIONS if self.model.d_o else 1
-        found = variety(self.model.generate(IDENTITIES, columns))
+        columns = OBSERVATIONS if self.model.latents.d_o else 1
+        measured = variety(self.model.generate(IDENTITIES, columns))
         names = ("variety_within", "variety_between")
         ratios = {
-            name: value / real for name, value, real in zip(names, found, self._real) if real > 0
+            name: value / real for name, value, real in zip(names, measured, self._real) if real > 0
         }
         return {name: ratio for name, ratio in ratios.items() if math.isfinite(ratio)}
 

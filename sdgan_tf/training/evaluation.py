@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sdgan_tf.evaluation import Verifier, check_verifier, generator_metrics
-from sdgan_tf.training.every import EverySteps
+from sdgan_tf.training.periodic import EverySteps
 
 
 class Evaluation(EverySteps):
@@ -41,4 +41,10 @@ class Evaluation(EverySteps):
             check_verifier(self.verifier, self.model.image_size, self.model.channels)
 
     def run(self, step: int, logs: dict[str, Any]) -> None:
+        average = self.model.networks.get("averaged_generator")
+        weights = average.get_weights() if average else None
+        self.model.recalibrate()
         logs.update(generator_metrics(self.model, self.verifier, self.pairs, self.seed))
+        # Training goes on as if nobody had looked.
+        if average:
+            average.set_weights(weights)

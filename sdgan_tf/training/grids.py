@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from sdgan_tf.data import IdentityData
 from sdgan_tf.images import save_png, tile, to_uint8
-from sdgan_tf.training.every import EverySteps, summary_writer
+from sdgan_tf.training.periodic import EverySteps, summary_writer
 
 
 class Grid(EverySteps):

@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from sdgan_tf.files import FRAGMENTS, atomic_file, write_json
 from sdgan_tf.keras_compat import KERAS_VERSION
+from sdgan_tf.training import upgrade
 from sdgan_tf.version import __version__
 
 
@@ -32,7 +33,7 @@ class RunDirectory:
         metrics.jsonl    a line a log interval
         clock.json       seconds spent in training steps
         samples/         reals.png, step-00001000.png …, reconstructions-00001000.png …
-        tensorboard/     event files, those after a rollback in attempt-1 …
+        tensorboard/     event files, those after a rollback in rollback-1 …
 
     Args:
         path: made when it does not exist.
@@ -70,7 +71,7 @@ class RunDirectory:
         """What `config.json` holds."""
         if not self.config_file.exists():
             raise RunError(f"{self.path} is not a run directory: it has no config.json.")
-        return json.loads(self.config_file.read_text())
+        return upgrade.run_config(json.loads(self.config_file.read_text()))
 
     def close(self) -> None:
         """Lets another process use the directory."""
@@ -87,11 +88,11 @@ class RunDirectory:
         """What `metrics.jsonl` holds, without a line that a kill cut through."""
         if not self.metrics_file.exists():
             return []
-        found = []
+        lines = []
         for line in self.metrics_file.read_text().splitlines():
             with contextlib.suppress(json.JSONDecodeError):
-                found.append(json.loads(line))
-        return found
+                lines.append(json.loads(line))
+        return lines
 
     def forget_after(self, step: int) -> None:
         """Drops the log lines past `step`, which the continued run will write again."""

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow import keras
 
-from sdgan_tf import models
+from sdgan_tf import registry
 from sdgan_tf.data import IdentityData
 from sdgan_tf.evaluation import Verifier
 from sdgan_tf.images import save_png, tile
@@ -42,10 +42,13 @@ MAX_ROLLBACKS = 3
 def describe(model: AdversarialModel, data: IdentityData, schedule: Schedule) -> dict[str, Any]:
     """The configuration of a run: all that the weights at a given step depend on."""
     return {
-        "model": {"class": type(model).__name__, "config": _unnamed(model.get_config())},
+        "model": {
+            "name": registry.name_of(type(model)),
+            "config": _unnamed(model.get_config()),
+        },
         "optimizers": {
-            name: _unnamed(keras.optimizers.serialize(getattr(model, name)))
-            for name in ("d_optimizer", "g_optimizer")
+            player: _unnamed(keras.optimizers.serialize(optimizer))
+            for player, optimizer in model.optimizers.items()
         },
         "replicas": model.distribute_strategy.num_replicas_in_sync,
         "data": {
@@ -76,7 +79,7 @@ def train(
         run_dir: see `RunDirectory`.
         schedule: how long, and how often to write.
         notes: text files to leave in the run directory, by name.
-        verifier: the judge, where the schedule has evaluations.
+        verifier: which judges, where the schedule has evaluations.
 
     Returns:
         The path of the last grid of identities.
@@ -92,7 +95,7 @@ def train(
     """
     if schedule.evaluate_every and verifier is None:
         raise ValueError(
-            "Evaluations need a judge: name it by --verifier. "
+            "Evaluations need a verifier: give verifier=load_verifier(PATH). "
             f"Received: evaluate_every={schedule.evaluate_every} without one"
         )
     # Before anything is written: data that give no tuples are refused here.
@@ -121,19 +124,22 @@ def train(
 
 
 def _tuples(model, data: IdentityData, schedule: Schedule, start: int) -> tf.data.Dataset:
-    if model.labelled and model.training_identities != len(data):
+    learned = getattr(model, "training_identities", len(data))
+    if learned != len(data):
         raise ValueError(
             "This model learns a given number of identities by heart: make it for as many as the data "
-            f"have. Received: a model of {model.training_identities:,} and data of {len(data):,} identities"
+            f"have. Received: a model of {learned:,} and data of {len(data):,} identities"
         )
-    return data.tuples(model.k, schedule.batch_size, model.random_seed, start, model.labelled)
+    return data.tuples(model.k, schedule.batch_size, model.random_seed, start)
 
 
 def _intent(run: RunDirectory, start: int, clock: Clock, schedule: Schedule) -> str:
     if clock.is_over:
-        return f"{run.path} has its {schedule.minutes:g} minutes already: raise --minutes to go on."
+        return (
+            f"{run.path} has its {schedule.minutes:g} minutes already: a greater minutes= goes on."
+        )
     if start >= schedule.steps:
-        return f"{run.path} has its {start:,} steps already: raise --steps to go on."
+        return f"{run.path} has its {start:,} steps already: a greater steps= goes on."
     verb = f"Continuing {run.path} at step {start:,}" if start else f"Training in {run.path}"
     every = f", a line every {schedule.log_every:,} steps" if schedule.log_every else ""
     limit = f" or {schedule.minutes:g} minutes in all" if schedule.minutes else ""
@@ -198,20 +204,20 @@ def _go_back(model, checkpoints: Checkpoints, collapse: Collapsed, schedule: Sch
 
     Killed at any moment of this, the run comes by here again, or has gone back already.
     """
-    attempts = model.rollbacks
+    rollbacks = model.rollbacks
     if collapse.checkpoint is not None:
         checkpoints.forget_after(collapse.checkpoint)
     if schedule.on_collapse != "rollback" or collapse.checkpoint is None:
         raise collapse
-    if attempts == MAX_ROLLBACKS:
+    if rollbacks == MAX_ROLLBACKS:
         raise Collapsed(
-            f"{collapse} It was rolled back {attempts} times already.", collapse.checkpoint
+            f"{collapse} It was rolled back {rollbacks} times already.", collapse.checkpoint
         )
     checkpoints.load(model, collapse.checkpoint)
-    model.attempt.assign(attempts + 1)
+    model.rollback.assign(rollbacks + 1)
     checkpoints.save(model)
     print(
-        f"{collapse} Going back there to go on with other random numbers, attempt {attempts + 1} of {MAX_ROLLBACKS}.",
+        f"{collapse} Going back there to go on with other random numbers, rollback {rollbacks + 1} of {MAX_ROLLBACKS}.",
         file=sys.stderr,
         flush=True,
     )
@@ -229,7 +235,8 @@ def _show_reals(run: RunDirectory, data: IdentityData) -> None:
 def load_run(run_dir: str | Path, checkpoint: str | int = "newest") -> AdversarialModel:
     """The model that a run directory holds, of either stack, to be used.
 
-    Its optimizers are new ones: they differ between the stacks. `train` is what continues a run.
+    Its optimizers are new ones: they differ between the stacks. `train` is what continues a run. A model of your own
+    is known once the module that registers it is imported.
 
     Args:
         run_dir: what `train` wrote.
@@ -246,9 +253,10 @@ def load_run(run_dir: str | Path, checkpoint: str | int = "newest") -> Adversari
         raise RunError(
             f"{run.path} has checkpoints of the steps {steps}, best: {checkpoints.best()}. Received: {checkpoint!r}"
         )
-    model = getattr(models, config["model"]["class"]).from_config(config["model"]["config"])
+    model = registry.get("model", config["model"]["name"]).from_config(config["model"]["config"])
     model.compile()
     checkpoints.load(model, step, optimizers=False)
+    model.recalibrate()
     return model
 
 

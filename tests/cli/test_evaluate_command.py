@@ -23,7 +23,7 @@ SMALL = ("--pairs=20", "--seed=3", "--factor_steps=0", "--verifier_floor=0")
 
 def run(*arguments):
     """Run bin/evaluate in this process and return its status."""
-    return commands.run_on_model(evaluate, *arguments)
+    return commands.call(evaluate, *arguments)
 
 
 @pytest.fixture(scope="module")

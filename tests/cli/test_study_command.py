@@ -24,7 +24,7 @@ def run(monkeypatch):
     """Return the command with its model loaded already."""
     monkeypatch.setattr(source_flags, "load", lambda values: tiny.model(image_size=16))
     monkeypatch.delenv("SDGAN_TRACEBACK", raising=False)
-    return lambda *arguments: commands.run_on_model(study, *arguments)
+    return lambda *arguments: commands.call(study, *arguments)
 
 
 def answer(key, folder, annotator, right=True):

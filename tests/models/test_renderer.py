@@ -7,10 +7,10 @@ import pytest
 import tensorflow as tf
 
 from sdgan_tf.latents import LatentSpace
-from sdgan_tf.models import Renderer
+from sdgan_tf.models import ImageModel
 
 
-class Painter(Renderer):
+class Painter(ImageModel):
     """Paints a picture in two shades: the identity's number above the observation's."""
 
     image_size, channels, k = 2, 1, 2

@@ -47,7 +47,7 @@ def conforms(cases):
 class NetworkCase:
     """The battery."""
 
-    # Whether pictures that come out end in tanh.
+    # Whether images that come out end in tanh.
     bounded = True
 
     def test_shape_dtype_and_range(self, network_class, arguments, input_shape, output_shape):
@@ -82,7 +82,7 @@ class NetworkCase:
         network(random(1, *input_shape))
         assert [id(weight) for weight in network.weights] == before and before
 
-    def test_at_inference_no_picture_depends_on_its_neighbours(
+    def test_at_inference_no_image_depends_on_its_neighbours(
         self, network_class, arguments, input_shape, output_shape
     ):
         network = network_class(**arguments)
@@ -104,8 +104,9 @@ class NetworkCase:
             # Weighted, since the plain sum is a constant where outputs have unit length.
             total = tf.reduce_sum(random(*out.shape, seed=1) * out**2)
         values = [keras_compat.tensor_of(weight) for weight in network.trainable_variables]
-        found = tape.gradient(total, values)
-        for weight, slope in zip(values, found):
-            assert slope is not None and np.all(np.isfinite(slope)), weight.name
-        # A bias in front of batch norm has no slope, nor has a map that no picture activates.
-        assert sum(bool(np.any(np.abs(slope) > 1e-7)) for slope in found) > 0.7 * len(found)
+        gradients = tape.gradient(total, values)
+        for weight, gradient in zip(values, gradients):
+            assert gradient is not None and np.all(np.isfinite(gradient)), weight.name
+        # A bias in front of batch norm has a gradient of 0, as has a map that no image activates.
+        reached = [bool(np.any(np.abs(gradient) > 1e-7)) for gradient in gradients]
+        assert sum(reached) > 0.7 * len(reached)

@@ -49,10 +49,10 @@ def test_layers_are_the_papers():
     network = SiameseAutoencoder(k=4, d_i=5, d_o=3, image_size=64, dim=2)
     network.build()
     # Widths n, then 1n to 3n with a halving each, then 4n.
-    found = [(conv.filters, conv.strides[0]) for conv in network.encoder]
+    layers = [(conv.filters, conv.strides[0]) for conv in network.encoder]
     halved = [[(width, 1), (width, 1), (width, 2)] for width in (2, 4, 6)]
-    assert found == [(2, 1), *sum(halved, []), (8, 1), (8, 1)]
-    # Code of a picture, of the tuple (d_I + k d_O), and of each picture again.
+    assert layers == [(2, 1), *sum(halved, []), (8, 1), (8, 1)]
+    # Code of an image, of the tuple (d_I + k d_O), and of each image again.
     assert network.encoded.units == 8
     assert network.joint.units == 5 + 4 * 3
     assert [part.units for part in network.parted] == [8] * 4
@@ -87,15 +87,15 @@ def test_the_generator_doubles_maps_by_their_nearest_neighbour():
     np.testing.assert_allclose(generator(random(2, 4)), expected, rtol=1e-4, atol=1e-5)
 
 
-def test_pictures_are_not_bounded():
+def test_images_are_not_bounded():
     generator = BEGANGenerator(4, 16, 3, 2)
     generator.build()
     generator.finish.bias.assign([5.0, -5.0, 0.0])
-    pictures = generator(random(2, 4)).numpy()
-    assert pictures[..., 0].min() > 1 and pictures[..., 1].max() < -1
+    images = generator(random(2, 4)).numpy()
+    assert images[..., 0].min() > 1 and images[..., 1].max() < -1
 
 
-def test_each_picture_goes_through_the_code_of_its_tuple(autoencoder):
+def test_each_image_goes_through_the_code_of_its_tuple(autoencoder):
     tuples = random(3, 2, 16, 16, 3)
     codes = []
     for position in range(2):
@@ -105,13 +105,15 @@ def test_each_picture_goes_through_the_code_of_its_tuple(autoencoder):
         codes.append(autoencoder.encoded(tf.reshape(maps, [3, -1])))
     joint = autoencoder.joint(tf.concat(codes, -1))
     assert joint.shape == [3, 2 + 2 * 3]
-    rebuilt = [autoencoder.decoder(part(joint)) for part in autoencoder.parted]
-    found = autoencoder(tuples)
-    np.testing.assert_allclose(found, tf.stack(rebuilt, 1), rtol=1e-4, atol=1e-5)
-    assert np.abs(found[:, 0] - found[:, 1]).max() > 1e-3, "each position has a layer of its own"
-    # What is rebuilt of one picture depends on the other one of its tuple.
+    expected = [autoencoder.decoder(part(joint)) for part in autoencoder.parted]
+    rebuilt = autoencoder(tuples)
+    np.testing.assert_allclose(rebuilt, tf.stack(expected, 1), rtol=1e-4, atol=1e-5)
+    assert np.abs(rebuilt[:, 0] - rebuilt[:, 1]).max() > 1e-3, (
+        "each position has a layer of its own"
+    )
+    # What is rebuilt of one image depends on the other one of its tuple.
     other = tf.concat([tuples[:, :1], random(3, 1, 16, 16, 3, seed=1)], 1)
-    assert np.abs(autoencoder(other)[:, 0] - found[:, 0]).max() > 1e-5
+    assert np.abs(autoencoder(other)[:, 0] - rebuilt[:, 0]).max() > 1e-5
 
 
 def test_training_and_inference_are_the_same(autoencoder):
@@ -125,3 +127,19 @@ def test_training_and_inference_are_the_same(autoencoder):
 def test_other_sizes_are_refused(network_class, size):
     with pytest.raises(ValueError, match=f"power of two, 16 or more. Received: image_size={size}"):
         network_class(image_size=size)
+
+
+def test_the_code_of_a_single_image_is_that_of_its_tuple():
+    # The plain BEGAN has no layer between the encoder's code and the decoder.
+    network = SiameseAutoencoder(1, 2, 3, 16, 3, 2)
+    network.build()
+    shake(network)
+    assert network.joint is None and not network.parted
+    tower = sum(trainable(layer) for layer in (*network.encoder, network.encoded))
+    assert trainable(network) == tower + trainable(network.decoder)
+    tuples = random(3, 1, 16, 16, 3)
+    maps = tuples[:, 0]
+    for conv in network.encoder:
+        maps = conv(maps)
+    expected = network.decoder(network.encoded(tf.reshape(maps, [3, -1])))
+    np.testing.assert_allclose(network(tuples)[:, 0], expected, rtol=1e-4, atol=1e-5)

@@ -31,7 +31,7 @@ def operands(kernel, stride, size):
 
 
 def derivatives(function, *arguments):
-    """Return the value, first slopes of a curved function of it, and slopes of their squares."""
+    """Return the value, first gradients of a curved function of it, and gradients of their squares."""
     with tf.GradientTape() as outer:
         outer.watch(arguments)
         with tf.GradientTape() as inner:
@@ -39,12 +39,12 @@ def derivatives(function, *arguments):
             value = function(*arguments)
             curved = tf.reduce_sum(tf.sin(value))
         first = inner.gradient(curved, arguments)
-        squares = tf.add_n([tf.reduce_sum(slope**2) for slope in first])
+        squares = tf.add_n([tf.reduce_sum(gradient**2) for gradient in first])
     return [value, *first, *outer.gradient(squares, arguments)]
 
 
-def assert_same(found, expected):
-    for mine, stock in zip(found, expected):
+def assert_same(ours, expected):
+    for mine, stock in zip(ours, expected):
         assert mine.shape == stock.shape
         np.testing.assert_allclose(mine, stock, rtol=1e-9, atol=1e-9)
 
@@ -102,8 +102,8 @@ def test_they_keep_shapes_and_half_precision_in_a_graph_of_unknown_batch():
         assert large.shape.as_list() == [None, 4, 4, 2]
         return large
 
-    found = there_and_back(tf.ones([3, 4, 4, 2], tf.bfloat16))
-    assert found.dtype == tf.bfloat16 and found.shape == [3, 4, 4, 2]
+    maps = there_and_back(tf.ones([3, 4, 4, 2], tf.bfloat16))
+    assert maps.dtype == tf.bfloat16 and maps.shape == [3, 4, 4, 2]
 
 
 def test_a_stride_that_does_not_divide_the_map_is_refused():

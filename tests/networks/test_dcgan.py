@@ -8,7 +8,7 @@ import tensorflow as tf
 from network_case import NetworkCase, conforms, random, shake, trainable
 
 from sdgan_tf import keras_compat
-from sdgan_tf.networks import DCGANGenerator, SiameseDCGANDiscriminator
+from sdgan_tf.networks import DCGANGenerator, SiameseDCGANDiscriminator, siamese
 
 SIZES = [(8, 3), (16, 1), (32, 3), (64, 1)]
 # (k, norm, towers, join, join layers)
@@ -43,6 +43,11 @@ def network_cases():
         yield SiameseDCGANDiscriminator, arguments, (k, 8, 8, 3), ()
 
 
+def scores_of_classes(network, *classes):
+    """Return the scores of several classes of tuples from one pass over all, one after another."""
+    return tf.concat(siamese.scores_of(network, siamese.features_of(network, classes)), 0)
+
+
 @conforms(network_cases())
 class TestConformance(NetworkCase):
     """The battery over both networks."""
@@ -73,7 +78,8 @@ def test_parameters_of_stacked_towers_are_the_papers():
         # Towers of 8 px end in 4 x 4 maps of dim = 2; two of them stacked.
         ({"join": "conv", "join_layers": 0}, [(64, 1)]),
         ({"join": "conv", "join_layers": 1}, [(3, 3, 4, 2), (8, 1)]),
-        ({"join": "conv", "join_layers": 2}, [(3, 3, 4, 2), (3, 3, 2, 2), (2, 1)]),
+        # The second is half as wide as the first, as in the released code.
+        ({"join": "conv", "join_layers": 2}, [(3, 3, 4, 2), (3, 3, 2, 1), (1, 1)]),
         ({"join": "dense", "join_layers": 0}, [(64, 1)]),
         ({"join": "dense", "join_layers": 2}, [(64, 32), (32, 16), (16, 1)]),
         (
@@ -93,7 +99,7 @@ def test_joint_layers(arguments, shapes):
     assert len(network.norms) == (0 if arguments.get("norm") == "none" else len(network.joint))
 
 
-def test_stacked_towers_see_the_pictures_side_by_side_on_channels():
+def test_stacked_towers_see_the_images_side_by_side_on_channels():
     network = SiameseDCGANDiscriminator(2, 8, 3, 2, norm="none", towers="stacked", join="dense")
     network.build()
     shake(network)
@@ -126,11 +132,11 @@ def test_groups_of_stacked_towers_are_separate_calls(join):
         shake(network)
     apart.set_weights(together.get_weights())
     real, fake = random(4, 2, 16, 16, 3), 0.3 * random(4, 2, 16, 16, 3, seed=1) + 0.5
-    found = together(tf.concat([real, fake], 0), training=True, groups=2)
+    scores = scores_of_classes(together, real, fake)
     expected = tf.concat([apart(part, training=True) for part in (real, fake)], 0)
-    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(scores, expected, rtol=1e-3, atol=1e-4)
     whole = apart(tf.concat([real, fake], 0), training=True)
-    assert np.abs(whole - found).max() > 0.01
+    assert np.abs(whole - scores).max() > 0.01
 
 
 def test_spectral_norm_is_on_every_weighted_layer():
@@ -145,7 +151,7 @@ def test_spectral_norm_is_on_every_weighted_layer():
     for layer, direction in zip(layers, before):
         np.testing.assert_array_equal(layer.direction, direction)
     for _ in range(100):
-        network.update_spectral_norms()
+        network.begin_step()
     for layer, direction in zip(layers, before):
         if layer is not network.finish:  # of one column
             assert np.abs(np.array(layer.direction) - direction).max() > 0.01
@@ -190,7 +196,7 @@ def test_widths_are_the_papers():
     assert [conv.filters for conv in (*generator.convs, generator.finish)] == [256, 128, 64, 3]
     assert [conv.filters for conv in discriminator.tower] == [64, 128, 256, 512]
     assert [tuple(conv.kernel.shape) for conv in discriminator.joint] == [(3, 3, 2 * 512, 512)]
-    # No batch norm after the first convolution of D, none on the pictures of G.
+    # No batch norm after the first convolution of D, none on the images of G.
     assert len(discriminator.norms) == len(generator.norms) == 4
     assert {(norm.momentum, norm.epsilon) for norm in generator.norms} == {(0.99, 1e-3)}
 
@@ -213,8 +219,9 @@ def test_other_sizes_are_refused(network_class, size):
         # 4 x 4 x 1 x 2 features halved five times are one.
         (
             {"join": "dense", "join_layers": 6, "dim": 1, "image_size": 8},
-            "halves the 32 features.*Received: join_layers=6",
+            r"join_layers=6, widths \[16, 8, 4, 2, 1, 0\]",
         ),
+        ({"join_layers": 2, "dim": 1, "image_size": 8}, r"join_layers=2, widths \[1, 0\]"),
     ],
 )
 def test_unknown_choices_are_refused(arguments, message):
@@ -249,19 +256,17 @@ def test_one_pass_over_two_groups_is_two_passes(discriminators):
             total = tf.reduce_sum(weights * scores)
         return scores, tape.gradient(total, values)
 
-    scores, slopes = run(
-        together, lambda: together(tf.concat([real, fake], 0), training=True, groups=2)
-    )
-    expected_scores, expected_slopes = run(
+    scores, gradients = run(together, lambda: scores_of_classes(together, real, fake))
+    expected_scores, expected_gradients = run(
         apart, lambda: tf.concat([apart(part, training=True) for part in (real, fake)], 0)
     )
     np.testing.assert_allclose(scores, expected_scores, rtol=1e-3, atol=1e-4)
-    for slope, expected in zip(slopes, expected_slopes):
-        np.testing.assert_allclose(slope, expected, rtol=1e-2, atol=1e-3)
+    for gradient, expected in zip(gradients, expected_gradients):
+        np.testing.assert_allclose(gradient, expected, rtol=1e-2, atol=1e-3)
     for index, (mine, theirs) in enumerate(zip(together.norms, apart.norms)):
         for name in ("moving_mean", "moving_variance"):
-            found, expected = getattr(mine, name), getattr(theirs, name)
-            np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6, err_msg=f"{index}")
+            moved, expected = getattr(mine, name), getattr(theirs, name)
+            np.testing.assert_allclose(moved, expected, rtol=1e-4, atol=1e-6, err_msg=f"{index}")
     whole = apart(tf.concat([real, fake], 0), training=True)
     assert np.abs(whole - scores).max() > 0.05, "shared statistics would give other scores"
 
@@ -269,7 +274,7 @@ def test_one_pass_over_two_groups_is_two_passes(discriminators):
 def test_positions_of_a_tuple_have_their_own_statistics(discriminators):
     network, layers = discriminators
     tuples = random(3, 2, 16, 16, 3) * tf.constant([1.0, 0.2])[:, None, None, None]
-    found = network(tuples, training=True)
+    scores = network(tuples, training=True)
 
     towers = []
     for position in range(2):
@@ -278,7 +283,7 @@ def test_positions_of_a_tuple_have_their_own_statistics(discriminators):
         towers.append(tf.nn.leaky_relu(maps, 0.2))
     joint = layers.norms[1](layers.joint[0](tf.concat(towers, -1)), training=True)
     flat = tf.reshape(tf.nn.leaky_relu(joint, 0.2), [3, -1])
-    np.testing.assert_allclose(found, layers.finish(flat)[:, 0], rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(scores, layers.finish(flat)[:, 0], rtol=1e-3, atol=1e-4)
     moved = layers.norms[0].moving_variance
     np.testing.assert_allclose(network.norms[0].moving_variance, moved, rtol=1e-4)
 
@@ -288,7 +293,7 @@ def test_the_towers_are_shared_but_the_order_matters(discriminators):
     tuples = random(2, 2, 16, 16, 3)
     swapped = network(tuples[:, ::-1])
     assert np.abs(network(tuples) - swapped).max() > 1e-4
-    # Equal pictures give equal maps, whatever the position.
+    # Equal images give equal maps, whatever the position.
     same = tf.repeat(tuples[:, :1], 2, axis=1)
     np.testing.assert_array_equal(network(same), network(same[:, ::-1]))
 

@@ -1,4 +1,4 @@
-"""The networks that look at pictures."""
+"""The networks that look at images."""
 
 from __future__ import annotations
 

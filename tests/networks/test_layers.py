@@ -113,13 +113,13 @@ def test_groups_are_separate_calls():
     # Groups that differ much, or wrong statistics would pass.
     images *= tf.repeat(tf.constant([1.0, 5.0, 0.2]), 2)[:, None, None, None]
     together, apart = BatchNorm(0.9), BatchNorm(0.9)
-    found = together(images, training=True, groups=3)
+    out = together(images, training=True, groups=3)
     expected = tf.concat([apart(part, training=True) for part in tf.split(images, 3)], 0)
-    np.testing.assert_allclose(found, expected, atol=1e-5)
+    np.testing.assert_allclose(out, expected, atol=1e-5)
     for name in ("moving_mean", "moving_variance"):
         np.testing.assert_allclose(getattr(together, name), getattr(apart, name), rtol=1e-5)
     whole = BatchNorm(0.9)(images, training=True)
-    assert np.abs(whole - found).max() > 0.1, "statistics over all groups would be others"
+    assert np.abs(whole - out).max() > 0.1, "statistics over all groups would be others"
 
 
 def test_untracked_batches_are_normalised_alike_but_move_nothing():
@@ -256,16 +256,16 @@ def test_gradients_flow_through_the_norm():
     weights = normal(2, 3, seed=2)
     with tf.GradientTape() as tape:
         total = tf.reduce_sum(weights * layer(inputs))
-    found = tape.gradient(total, keras_compat.tensor_of(layer.kernel)).numpy()
+    gradient = tape.gradient(total, keras_compat.tensor_of(layer.kernel)).numpy()
 
     kernel = matrix(layer.kernel)
     left, singular, right = np.linalg.svd(kernel)
     outer = np.outer(left[:, 0], right[0])
-    # The slope in the used kernel, less what the norm takes back along its singular vectors.
+    # The gradient in the used kernel, less what the norm takes back along its singular vectors.
     plain = inputs.numpy().astype(np.float64).T @ weights.numpy()
     expected = (plain - np.sum(plain * kernel) / singular[0] * outer) / singular[0]
-    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
-    assert np.abs(found - plain / singular[0]).max() > 0.1, "a norm held constant gives another"
+    np.testing.assert_allclose(gradient, expected, rtol=1e-3, atol=1e-4)
+    assert np.abs(gradient - plain / singular[0]).max() > 0.1, "a norm held constant gives another"
 
     def value(change):
         moved = kernel + change
@@ -275,8 +275,8 @@ def test_gradients_flow_through_the_norm():
     for place in [(0, 0), (2, 1), (4, 2)]:
         change = np.zeros_like(kernel)
         change[place] = 1e-5
-        slope = (value(change) - value(-change)) / 2e-5
-        assert found[place] == pytest.approx(slope, rel=1e-3, abs=1e-3)
+        difference = (value(change) - value(-change)) / 2e-5
+        assert gradient[place] == pytest.approx(difference, rel=1e-3, abs=1e-3)
 
 
 def test_the_norm_is_taken_in_float32_under_mixed_precision():

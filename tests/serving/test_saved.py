@@ -10,7 +10,7 @@ import tensorflow as tf
 import tiny
 
 import sdgan_tf as sd
-from sdgan_tf.models import Renderer
+from sdgan_tf.models import ImageModel
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def test_it_describes_itself_as_the_model_did(loaded, model, folder):
     assert loaded.class_name == "SDGAN"
     assert loaded.config == model.get_config()
     assert loaded.path == folder / "2"
-    assert isinstance(loaded, Renderer) and isinstance(model, Renderer)
+    assert isinstance(loaded, ImageModel) and isinstance(model, ImageModel)
 
 
 def test_codes_and_pictures_are_those_of_the_model(loaded, model):

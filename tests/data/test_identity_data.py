@@ -1,4 +1,4 @@
-"""Pictures in memory, and what every data set can do."""
+"""Images in memory, and what every data set can do."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sdgan_tf.data.memory import aligned_empty
 
 
 def make(counts, prefix="p", on_bad_data="fail", size=2):
-    """Return data in which each picture's first two values are its identity and its number."""
+    """Return data in which each image's first two values are its identity and its number."""
     names = [f"{prefix}{i}" for i in range(len(counts))]
     images = np.zeros((sum(counts), size, size, 3), np.uint8)
     images[:, 0, 0, 0] = np.repeat(np.arange(len(counts)), counts)
@@ -22,18 +22,21 @@ def make(counts, prefix="p", on_bad_data="fail", size=2):
 
 
 def take(dataset, count):
-    return [batch.numpy() for batch in dataset.take(count)]
+    return [batch["images"].numpy() for batch in dataset.take(count)]
 
 
-def test_tuples_match_in_identity_and_differ_in_picture():
+def test_tuples_match_in_identity_and_differ_in_image():
     data = make([3, 4, 5])
     dataset = data.tuples(k=3, batch_size=20, seed=1)
-    assert dataset.element_spec == tf.TensorSpec([20, 3, 2, 2, 3], tf.uint8)
+    assert dataset.element_spec == {
+        "images": tf.TensorSpec([20, 3, 2, 2, 3], tf.uint8),
+        "identity": tf.TensorSpec([20], tf.int64),
+    }
     assert dataset.cardinality() == tf.data.INFINITE_CARDINALITY
     (batch,) = take(dataset, 1)
-    identity, picture = batch[:, :, 0, 0, 0], batch[:, :, 0, 0, 1]
+    identity, image = batch[:, :, 0, 0, 0], batch[:, :, 0, 0, 1]
     assert (identity == identity[:, :1]).all() and set(identity[:, 0]) == {0, 1, 2}
-    assert all(len(set(row)) == 3 for row in picture.tolist())
+    assert all(len(set(row)) == 3 for row in image.tolist())
 
 
 def test_tuples_are_pure_in_seed_and_step():
@@ -47,17 +50,33 @@ def test_tuples_are_pure_in_seed_and_step():
     take(data.tuples(seed=3, start_step=2**40), 1)
 
 
-def test_labels_name_the_identities_of_the_same_tuples():
-    # An identity with too few pictures is left out, and the others keep their positions.
+def test_batches_say_who_is_in_their_tuples():
+    # An identity with too few images is left out, and the others keep their positions.
     data = make([4, 1, 4, 5, 4], on_bad_data="skip")
-    options = {"k": 2, "batch_size": 30, "seed": 3, "start_step": 7}
-    labelled = data.tuples(**options, labels=True)
-    assert labelled.cardinality() == tf.data.INFINITE_CARDINALITY
-    assert labelled.element_spec[1] == tf.TensorSpec([30], tf.int64)
-    for (images, labels), plain in zip(labelled.take(3), data.tuples(**options)):
-        np.testing.assert_array_equal(images, plain)
-        np.testing.assert_array_equal(labels, images[:, 0, 0, 0, 0])
-    assert set(labels.numpy()) == {0, 2, 3, 4}
+    (batch,) = data.tuples(k=2, batch_size=99, seed=3, start_step=7).take(1)
+    np.testing.assert_array_equal(batch["identity"], batch["images"][:, 0, 0, 0, 0])
+    assert set(batch["identity"].numpy()) == {0, 2, 3, 4}
+
+
+def test_fields_follow_their_images_into_batches_and_splits():
+    base = make([4] * 20)
+    points = np.stack([base.images[:, 0, 0, :2]] * 5, axis=1).astype(np.float32)
+    fields = {"points": points, "label": np.arange(80)}
+    data = IdentityImages(base.names, base.counts, base.images, fields=fields)
+    for part in (data, data.split(0.3, 0.3).train):
+        np.testing.assert_array_equal(part.fields["points"][:, 2], part.images[:, 0, 0, :2])
+        tuples = part.tuples(k=3, batch_size=7, seed=2)
+        assert tuples.element_spec["points"] == tf.TensorSpec([7, 3, 5, 2], tf.float32)
+        for batch in tuples.take(2):
+            np.testing.assert_array_equal(batch["points"][:, :, 4], batch["images"][:, :, 0, 0, :2])
+            np.testing.assert_array_equal(batch["label"] // 4, batch["images"][:, :, 0, 0, 0])
+    assert data.fingerprint != base.fingerprint
+    for name, values, message in (
+        ("label", np.arange(79), r"the 80 images. Received: 'label' of shape \[79\]"),
+        ("identity", np.arange(80), "already. Received: fields={'identity'"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            IdentityImages(base.names, base.counts, base.images, fields={name: values})
 
 
 def test_replicas_share_a_batch_among_them():
@@ -65,7 +84,7 @@ def test_replicas_share_a_batch_among_them():
     strategy = tf.distribute.MirroredStrategy([device.name for device in devices][:1])
     data = make([4] * 9)
     shared = next(iter(strategy.experimental_distribute_dataset(data.tuples(seed=3))))
-    np.testing.assert_array_equal(shared, take(data.tuples(seed=3), 1)[0])
+    np.testing.assert_array_equal(shared["images"], take(data.tuples(seed=3), 1)[0])
 
 
 @pytest.mark.parametrize("wrong", [{"k": 0}, {"batch_size": 0}, {"start_step": -1}])
@@ -102,15 +121,15 @@ def test_observations():
 def test_grid_rows_are_identities_and_nothing_repeats():
     grid = make([9] * 20).grid(identities=6, observations=5, seed=2)
     assert grid.shape == (6, 5, 2, 2, 3)
-    identity, picture = grid[:, :, 0, 0, 0], grid[:, :, 0, 0, 1]
+    identity, image = grid[:, :, 0, 0, 0], grid[:, :, 0, 0, 1]
     assert (identity == identity[:, :1]).all()
     assert len(set(identity[:, 0])) == 6
-    assert all(len(set(row)) == 5 for row in picture.tolist())
+    assert all(len(set(row)) == 5 for row in image.tolist())
     np.testing.assert_array_equal(grid, make([9] * 20).grid(6, 5, seed=2))
     assert not np.array_equal(grid, make([9] * 20).grid(6, 5, seed=3))
 
 
-def test_grid_of_few_pictures_is_smaller_but_has_no_gaps():
+def test_grid_of_few_images_is_smaller_but_has_no_gaps():
     assert make([9, 1, 9, 1, 9]).grid(3, 8).shape[:2] == (3, 8)
     assert set(make([9, 1, 9, 1, 9]).grid(3, 8)[:, 0, 0, 0, 0]) == {0, 2, 4}
     assert make([3, 2, 2]).grid(8, 8).shape[:2] == (3, 2)
@@ -151,12 +170,12 @@ GOLDEN_TEST_NAMES = ["p0", "p7", "p17"]
 def test_empty_splits_say_so():
     splits = make([2] * 5).split(validation=0, test=0)
     assert [len(part) for part in splits] == [5, 0, 0]
-    assert splits.test.summary() == "0 identities, no pictures"
+    assert splits.test.summary() == "0 identities, no images"
     assert splits.test.images.shape == (0, 2, 2, 3)
     assert splits.test.fingerprint != splits.train.fingerprint
-    with pytest.raises(ValueError, match="At least 2 identities.*0 identities, no pictures"):
+    with pytest.raises(ValueError, match="At least 2 identities.*0 identities, no images"):
         splits.test.tuples()
-    with pytest.raises(ValueError, match="no pictures"):
+    with pytest.raises(ValueError, match="no images"):
         splits.test.grid()
     assert [len(part) for part in make([2] * 5).split(0, 1)] == [0, 0, 5]
     assert len(make([])) == 0
@@ -182,7 +201,7 @@ def test_fingerprints_tell_data_apart():
     assert len(prints) == 6
 
 
-def test_factors_follow_their_pictures_through_splits():
+def test_factors_follow_their_images_through_splits():
     counts = np.array([2, 3] * 20)
     factors = {
         "identity": np.arange(40, dtype=np.float32)[:, None],
@@ -208,8 +227,8 @@ def test_any_array_will_do_and_nothing_can_be_written():
         data = IdentityImages(["a", "b"], [2, len(images) - 2], images)
         np.testing.assert_array_equal(data.images, images)
         (batch,) = take(data.tuples(k=2, batch_size=40), 1)
-        assert {picture.tobytes() for picture in batch.reshape(-1, 4, 4, 3)} == {
-            picture.tobytes() for picture in images
+        assert {image.tobytes() for image in batch.reshape(-1, 4, 4, 3)} == {
+            image.tobytes() for image in images
         }
         with pytest.raises(ValueError, match="read-only"):
             data.images[0] = 0
@@ -222,7 +241,7 @@ def test_any_array_will_do_and_nothing_can_be_written():
 
 def test_summary():
     assert make([2, 1000]).summary() == (
-        "2 identities, 1,002 pictures (2 - 1000 each), 2x2x3, 0 MB in memory"
+        "2 identities, 1,002 images (2 - 1000 each), 2x2x3, 0 MB in memory"
     )
 
 

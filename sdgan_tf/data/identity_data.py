@@ -1,4 +1,4 @@
-"""Pictures by identity: what every data set can do, wherever its pictures lie."""
+"""Images by identity: what every data set can do, wherever its images lie."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ class Splits(NamedTuple):
 
 
 class IdentityData(abc.ABC):
-    """Square pictures grouped by who or what they show.
+    """Square images grouped by who or what they show.
 
-    Pictures are numbered: those of identity `i` have the numbers `starts[i]` to
-    `starts[i] + counts[i] - 1`. A subclass knows how to fetch pictures by their numbers.
+    Images are numbered: those of identity `i` have the numbers `starts[i]` to
+    `starts[i] + counts[i] - 1`. A subclass knows how to fetch images by their numbers.
 
     Attributes:
         names: The identities' names.
-        counts: int64 `[identities]`, how many pictures each has.
-        image_size: Height and width of the pictures.
+        counts: int64 `[identities]`, how many images each has.
+        image_size: Height and width of the images.
         channels: 1 or 3.
-        on_bad_data: Whether `tuples` shall `"fail"` on identities with too few pictures or
+        on_bad_data: Whether `tuples` shall `"fail"` on identities with too few images or
             `"skip"` them.
-        report: What the data doctor found when it read the pictures, or None.
+        report: What the data doctor found when it read the images, or None.
     """
 
     def __init__(
@@ -61,35 +61,35 @@ class IdentityData(abc.ABC):
         self._starts = np.asarray(starts, np.int64)
 
     @abc.abstractmethod
-    def _pictures(self, numbers: np.ndarray) -> np.ndarray:
-        """Fetches pictures by number: int64 `[n]` to uint8 `[n, h, w, c]`."""
+    def _images(self, numbers: np.ndarray) -> np.ndarray:
+        """Fetches images by number: int64 `[n]` to uint8 `[n, h, w, c]`."""
 
     @abc.abstractmethod
     def _fetch(self, steps: tf.data.Dataset, draw: Callable, batch_size: int, k: int):
         """Fetches tuples in a pipeline.
 
-        `draw` takes an element of `steps` to the numbers of its pictures, int64
-        `[batch_size, k]`; returns the `tf.data.Dataset` of uint8 `[batch_size, k, h, w, c]`.
+        `draw` takes an element of `steps` to its identities, int64 `[batch_size]`, and the
+        numbers of its images, int64 `[batch_size, k]`; returns the `tf.data.Dataset` of batches.
         """
 
     @abc.abstractmethod
     def _subset(self, identities: np.ndarray) -> IdentityData:
-        """The same data with these identities only; shares the pictures."""
+        """The same data with these identities only; shares the images."""
 
     @abc.abstractmethod
     def _digest(self, identity: int) -> bytes:
-        """The SHA-256 of the identity's decoded pictures."""
+        """The SHA-256 of the identity's decoded images."""
 
     @abc.abstractmethod
     def _place(self) -> str:
-        """Where the pictures are, for `summary`."""
+        """Where the images are, for `summary`."""
 
     def __len__(self) -> int:
         return len(self.names)
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """64 hexadecimal digits that change when any name or any decoded picture changes.
+        """64 hexadecimal digits that change when any name or any decoded image changes.
 
         Equal data have equal fingerprints, wherever they come from: a folder, the shards built of
         it, or memory.
@@ -106,30 +106,29 @@ class IdentityData(abc.ABC):
         batch_size: int = 16,
         seed: int = 0,
         start_step: int = 0,
-        labels: bool = False,
     ) -> tf.data.Dataset:
         """An endless stream of batches of matched tuples.
 
-        Each tuple shows one identity in `k` different pictures. The identity is drawn uniformly,
-        whatever its number of pictures; then its pictures are, in random order.
+        Each tuple shows one identity in `k` different images. The identity is drawn uniformly,
+        whatever its number of images; then its images are, in random order.
 
         Element number `t` is a pure function of `(seed, start_step + t)`: a run that stopped
         after step 1000 goes on exactly with `start_step=1000`, at no cost.
 
         Args:
-            k: How many pictures make up a tuple.
+            k: How many images make up a tuple.
             batch_size: How many tuples make up a batch.
             seed: Another seed gives another stream.
             start_step: The number of the first batch.
-            labels: Whether to say who is in each tuple as well.
 
         Returns:
-            A `tf.data.Dataset` of uint8 `[batch_size, k, h, w, c]`, 0 to 255; with `labels`, of
-            pairs of these same tuples and int64 `[batch_size]`, positions in `names`.
+            A `tf.data.Dataset` of dictionaries: `"images"`, uint8 `[batch_size, k, h, w, c]`, 0 to
+            255, and `"identity"`, int64 `[batch_size]`, the positions in `names` of who is in the
+            tuples. Data that know more of each image add fields of `[batch_size, k, ...]`.
 
         Raises:
             ValueError: If an argument is out of range, fewer than two identities have `k`
-                pictures, or some have fewer and `on_bad_data` is `"fail"`.
+                images, or some have fewer and `on_bad_data` is `"fail"`.
         """
         least = (("k", k, 1), ("batch_size", batch_size, 1), ("start_step", start_step, 0))
         for name, value, minimum in least:
@@ -140,38 +139,32 @@ class IdentityData(abc.ABC):
         with tf.init_scope(), tf.device("CPU:0"):
             counts = tf.constant(self.counts[eligible])
             starts = tf.constant(self._starts[eligible])
-
             positions = tf.constant(eligible)
 
-        def draw(step: tf.Tensor) -> tf.Tensor:
-            identities, observations = sample_tuples(counts, k, batch_size, seed, step)
-            return tf.gather(starts, identities)[:, tf.newaxis] + observations
-
-        def draw_labels(step: tf.Tensor) -> tf.Tensor:
-            identities, _ = sample_tuples(counts, k, batch_size, seed, step)
-            return tf.gather(positions, identities)
+        def draw(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            drawn, observations = sample_tuples(counts, k, batch_size, seed, step)
+            numbers = tf.gather(starts, drawn)[:, tf.newaxis] + observations
+            return tf.gather(positions, drawn), numbers
 
         steps = tf.data.Dataset.range(start_step, 2**63 - 1)
         # A range has an end, which Keras would take for the end of an epoch.
         steps = steps.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
         dataset = self._fetch(steps, draw, batch_size, k)
-        if labels:
-            dataset = tf.data.Dataset.zip((dataset, steps.map(draw_labels)))
         # A few batches even out the flow; left to itself TensorFlow may hoard hundreds.
         return dataset.prefetch(4).with_options(_options())
 
     def observations(self, identity: int, indices=None) -> np.ndarray:
-        """Pictures of one identity.
+        """Images of one identity.
 
         Args:
             identity: Its position in `names`.
-            indices: Which of its pictures, integers `[n]`; all by default.
+            indices: Which of its images, integers `[n]`; all by default.
 
         Returns:
             uint8 `[n, h, w, c]`, 0 to 255.
 
         Raises:
-            IndexError: If there is no such identity or no such picture.
+            IndexError: If there is no such identity or no such image.
         """
         if not 0 <= identity < len(self):
             raise IndexError(f"`identity` must be in [0, {len(self)}). Received: {identity}")
@@ -179,21 +172,21 @@ class IdentityData(abc.ABC):
         chosen = np.arange(count) if indices is None else np.asarray(indices, np.int64).reshape(-1)
         if np.any((chosen < 0) | (chosen >= count)):
             raise IndexError(
-                f"`indices` must be in [0, {count}), the pictures of {self.names[identity]!r}. "
+                f"`indices` must be in [0, {count}), the images of {self.names[identity]!r}. "
                 f"Received: indices={indices}"
             )
-        return self._pictures(self._starts[identity] + chosen)
+        return self._images(self._starts[identity] + chosen)
 
     def grid(self, identities: int = 8, observations: int = 8, seed: int = 0) -> np.ndarray:
-        """Real pictures to look at: a row for each identity.
+        """Real images to look at: a row for each identity.
 
-        Identities are distinct, and so are the pictures of each. Where too few identities have
-        enough pictures, the grid has fewer rows or columns, but never gaps.
+        Identities are distinct, and so are the images of each. Where too few identities have
+        enough images, the grid has fewer rows or columns, but never gaps.
 
         Args:
             identities: How many rows, if the data have as many identities.
-            observations: How many columns, if enough identities have as many pictures.
-            seed: Another seed gives other identities and pictures.
+            observations: How many columns, if enough identities have as many images.
+            seed: Another seed gives other identities and images.
 
         Returns:
             uint8 `[rows, columns, h, w, c]`, 0 to 255.
@@ -223,7 +216,7 @@ class IdentityData(abc.ABC):
         """Splits by identity, so that no identity is in two parts.
 
         The part depends on the identity's name alone: an identity stays where it is when others,
-        or pictures, are added or removed. So the shares are met on average, and with few
+        or images, are added or removed. So the shares are met on average, and with few
         identities a part may come out empty.
 
         Args:
@@ -231,7 +224,7 @@ class IdentityData(abc.ABC):
             test: The share of identities for testing.
 
         Returns:
-            `Splits`: `train`, `validation` and `test`, which share the pictures with this object.
+            `Splits`: `train`, `validation` and `test`, which share the images with this object.
 
         Raises:
             ValueError: If a share is below 0 or both make up more than the whole.
@@ -248,9 +241,9 @@ class IdentityData(abc.ABC):
     def summary(self) -> str:
         """One line that says how much there is."""
         if not len(self):
-            return "0 identities, no pictures"
+            return "0 identities, no images"
         return (
-            f"{len(self):,} identities, {self.counts.sum():,} pictures ({self.counts.min()} - "
+            f"{len(self):,} identities, {self.counts.sum():,} images ({self.counts.min()} - "
             f"{self.counts.max()} each), {self.image_size}x{self.image_size}x{self.channels}, "
             f"{self._place()}"
         )
@@ -265,17 +258,17 @@ class IdentityData(abc.ABC):
             listed += f", ... and {len(short) - LIST_CAP:,} more"
         if len(short) and self.on_bad_data == "fail":
             raise ValueError(
-                f"{len(short)} of {len(self)} identities have fewer than k={k} pictures: {listed}. "
-                "Lower k, add pictures, or leave them out with --on_bad_data=skip."
+                f"{len(short)} of {len(self)} identities have fewer than k={k} images: {listed}. "
+                "Lower k, add images, or leave them out with --on_bad_data=skip."
             )
         if len(eligible) < 2:
             raise ValueError(
-                f"At least 2 identities with k={k} or more pictures are needed. Received: "
+                f"At least 2 identities with k={k} or more images are needed. Received: "
                 f"{len(eligible)} such identities in {self.summary()}"
             )
         if len(short):
             logging.warning(
-                "Skipping %d of %d identities with fewer than k=%d pictures: %s",
+                "Skipping %d of %d identities with fewer than k=%d images: %s",
                 len(short), len(self), k, listed,
             )  # fmt: skip
         return eligible
@@ -285,7 +278,7 @@ def _options() -> tf.data.Options:
     options = tf.data.Options()
     options.deterministic = True
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
-    # The optimizer of graphs copies the captured pictures and has nothing to gain here.
+    # The optimizer of graphs copies the captured images and has nothing to gain here.
     options.experimental_optimization.apply_default_optimizations = False
     return options
 

@@ -1,10 +1,10 @@
-"""Shapes, shading and pose that the drawn people of ``drawn.py`` are painted with.
+"""Shapes, shading and pose that the drawn people of `people.py` are painted with.
 
-Everything works on a small batch of pictures at once. A scalar property of a picture has shape
+Everything works on a small batch of images at once. A scalar property of an image has shape
 [n, 1, 1] and a colour [3, n, 1, 1], so both broadcast against planes of pixels [n, h, w].
 
 Only ``+ - * /``, square roots, minima and maxima touch the pixels: IEEE 754 rounds these the same
-way everywhere, so that a picture has the same bytes on every platform and in every batch.
+way everywhere, so that an image has the same bytes on every platform and in every batch.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ WHITE, INK, RED = _colour(252, 250, 246), _colour(34, 26, 32), _colour(206, 72, 
 
 
 class Scene:
-    """The traits of some pictures, as attributes of shape [n, 1, 1] or, if colours, [3, n, 1, 1].
+    """The traits of some images, as attributes of shape [n, 1, 1] or, if colours, [3, n, 1, 1].
 
-    Most parts belong to a few pictures only; those are looked up when a painter asks for them.
+    Most parts belong to a few images only; those are looked up when a painter asks for them.
     """
 
     def __init__(self, traits: dict[str, np.ndarray], rows: np.ndarray) -> None:
@@ -46,13 +46,13 @@ class Scene:
         return value
 
     def where(self, keep: np.ndarray) -> Scene:
-        """Return the pictures where `keep` [n, 1, 1] is true."""
+        """Return the images where `keep` [n, 1, 1] is true."""
         return Scene(self.traits, self.rows[np.flatnonzero(keep)])
 
     def each(self, *values: tuple) -> tuple:
-        """Return the scene with each picture repeated for every value, and the values [m, 1, 1].
+        """Return the scene with each image repeated for every value, and the values [m, 1, 1].
 
-        With (-1, 1) for left and right, a painter sees both eyes of all the pictures at once.
+        With (-1, 1) for left and right, a painter sees both eyes of all the images at once.
         """
         # Rounded: a sine may differ in its last bit between machines.
         columns = np.array(values).reshape(len(values), -1).T.round(4).astype(np.float32)
@@ -61,7 +61,7 @@ class Scene:
 
 
 class Window:
-    """A rectangle of pixels in each picture, with their coordinates x and y in some frame."""
+    """A rectangle of pixels in each image, with their coordinates x and y in some frame."""
 
     def __init__(self, views: list[np.ndarray], x: np.ndarray, y: np.ndarray) -> None:
         self.views = views
@@ -80,11 +80,11 @@ class Window:
 
 
 class Canvas:
-    """Pictures under way: float32 colours in [0, 1], one plane of pixels a colour for speed."""
+    """Images under way: float32 colours in [0, 1], one plane of pixels a colour for speed."""
 
-    def __init__(self, pictures: int, size: int) -> None:
+    def __init__(self, images: int, size: int) -> None:
         self.size = size
-        self.pixels = np.zeros((pictures, 3, size, size), np.float32)
+        self.pixels = np.zeros((images, 3, size, size), np.float32)
 
     def window(
         self, p: Scene, x: Value, y: Value, reach: Value, tall: Value | None = None
@@ -95,7 +95,7 @@ class Canvas:
         larger than asked for: a shape covers none of the pixels that it gains.
 
         Args:
-            p: The pictures.
+            p: The images.
             x: Centre, in [-1, 1] from left to right, [n, 1, 1].
             y: Centre, in [-1, 1] from top to bottom, [n, 1, 1].
             reach: Half of the width in the same unit, [n, 1, 1].

@@ -1,14 +1,14 @@
 """The head of a drawn person: skin, ears, marks, nose, eyes, brows, mouth and beard.
 
-Lengths are in units of half a picture; the head's frame has its origin in the middle of the head
-and y downwards. See `drawn_traits` for what the attributes of the scene `p` mean.
+Lengths are in units of half an image; the head's frame has its origin in the middle of the head
+and y downwards. See `traits` for what the attributes of the scene `p` mean.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from sdgan_tf.data.drawn_shapes import (
+from sdgan_tf.data.drawn.shapes import (
     INK,
     RED,
     WHITE,

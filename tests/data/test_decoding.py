@@ -1,4 +1,4 @@
-"""One picture: every kind that is taken, and every kind that is refused."""
+"""One image: every kind that is taken, and every kind that is refused."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
-from sdgan_tf.data.pictures import BadPicture, decode, read_bytes, read_header
+from sdgan_tf.data.decoding import BadImage, decode, read_bytes, read_header
 
 RAMP = np.arange(64, dtype=np.uint8).reshape(8, 8) * 4
 COLOURS = np.stack([RAMP, RAMP.T, 255 - RAMP], axis=-1)
@@ -56,14 +56,14 @@ def test_contents_decide_and_not_the_name(tmp_path):
     assert read_header(str(path)).format == "JPEG"
     assert decode(str(path), 8).shape == (8, 8, 3)
     path.write_bytes(b"Once upon a time")
-    with pytest.raises(BadPicture, match="not a picture") as caught:
+    with pytest.raises(BadImage, match="not an image") as caught:
         decode(str(path), 8)
     assert caught.value.path == str(path)
 
 
 @pytest.mark.parametrize("kind", ["TIFF", "EPS", "ICO", "PPM"])
 def test_other_formats_are_never_opened(kind):
-    with pytest.raises(BadPicture, match="none of PNG, JPEG"):
+    with pytest.raises(BadImage, match="none of PNG, JPEG"):
         decode(encoded(COLOURS, kind), 8)
 
 
@@ -149,7 +149,7 @@ def test_truncated_files_are_refused(kind):
     contents = encoded(np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8), kind)
     decode(contents, 8)
     for share in (0.02, 0.1, 0.5, 0.9):
-        with pytest.raises(BadPicture):
+        with pytest.raises(BadImage):
             decode(contents[: int(len(contents) * share)], 8)
 
 
@@ -159,9 +159,9 @@ def test_a_damaged_png_is_refused_wherever_the_damage_is():
     for position in range(8, contents.index(b"IEND") - 4):
         damaged = bytearray(contents)
         damaged[position] ^= 16
-        with pytest.raises(BadPicture):
+        with pytest.raises(BadImage):
             decode(bytes(damaged), 8)
-        with pytest.raises(BadPicture):
+        with pytest.raises(BadImage):
             decode(contents[:position], 8)
 
 
@@ -170,15 +170,15 @@ def test_too_many_pixels_are_refused_before_decoding(monkeypatch):
         raise AssertionError("decoded")
 
     monkeypatch.setattr(ImageFile.ImageFile, "load", never)
-    with pytest.raises(BadPicture, match="8000 x 8001 = 64,008,000 pixels, more than"):
+    with pytest.raises(BadImage, match="8000 x 8001 = 64,008,000 pixels, more than"):
         decode(png_that_claims(8000, 8001), 8)
-    with pytest.raises(BadPicture, match="10000000000 pixels"):
+    with pytest.raises(BadImage, match="10000000000 pixels"):
         decode(png_that_claims(100_000, 100_000), 8)
-    with pytest.raises(BadPicture, match="more than the 63 allowed"):
+    with pytest.raises(BadImage, match="more than the 63 allowed"):
         decode(encoded(COLOURS), 8, max_pixels=63)
 
 
-def test_files_that_are_no_pictures(tmp_path):
+def test_files_that_are_no_images(tmp_path):
     for name, make, reason in (
         ("missing.png", lambda path: None, "cannot be read: No such file"),
         ("empty.png", lambda path: path.touch(), "empty"),
@@ -187,10 +187,10 @@ def test_files_that_are_no_pictures(tmp_path):
         ("loop.png", lambda path: path.symlink_to(path), "cannot be read"),
     ):
         make(tmp_path / name)
-        with pytest.raises(BadPicture, match=reason):
+        with pytest.raises(BadImage, match=reason):
             decode(str(tmp_path / name), 8)
     (tmp_path / "large.png").write_bytes(encoded(COLOURS))
-    with pytest.raises(BadPicture, match="more than the 50 allowed"):
+    with pytest.raises(BadImage, match="more than the 50 allowed"):
         read_bytes(str(tmp_path / "large.png"), max_file_bytes=50)
 
 

@@ -1,4 +1,4 @@
-"""One picture: from the bytes of an untrusted file to a square of uint8."""
+"""One image: from the bytes of an untrusted file to a square of uint8."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ FITS = ("crop", "pad")
 MAX_FILE_BYTES = 256 * 2**20
 
 
-class BadPicture(ValueError):
-    """A file that is not a usable picture.
+class BadImage(ValueError):
+    """A file that is not a usable image.
 
     Attributes:
         path: The file.
@@ -34,7 +34,7 @@ class BadPicture(ValueError):
 
 
 class Header(NamedTuple):
-    """What a picture's header says, before anything is decoded."""
+    """What an image's header says, before anything is decoded."""
 
     width: int
     height: int
@@ -43,7 +43,7 @@ class Header(NamedTuple):
 
 
 def read_bytes(path: str, max_file_bytes: int = MAX_FILE_BYTES) -> bytes:
-    """Reads a file that should hold a picture.
+    """Reads a file that should hold an image.
 
     Args:
         path: The file.
@@ -53,28 +53,28 @@ def read_bytes(path: str, max_file_bytes: int = MAX_FILE_BYTES) -> bytes:
         Its contents.
 
     Raises:
-        BadPicture: If it is not a regular file, too large, empty or cannot be read.
+        BadImage: If it is not a regular file, too large, empty or cannot be read.
     """
     try:
         status = os.stat(path)
         # Opening a pipe would wait for ever.
         if not stat.S_ISREG(status.st_mode):
-            raise BadPicture(path, "not a regular file")
+            raise BadImage(path, "not a regular file")
         if status.st_size > max_file_bytes:
-            raise BadPicture(
+            raise BadImage(
                 path, f"{status.st_size:,} bytes, more than the {max_file_bytes:,} allowed"
             )
         with open(path, "rb") as file:
             contents = file.read(max_file_bytes)
     except OSError as error:
-        raise BadPicture(path, f"cannot be read: {error.strerror or error}") from error
+        raise BadImage(path, f"cannot be read: {error.strerror or error}") from error
     if not contents:
-        raise BadPicture(path, "the file is empty")
+        raise BadImage(path, "the file is empty")
     return contents
 
 
 def read_header(contents: str | bytes, path: str | None = None) -> Header:
-    """Reads the size and the kind of a picture without decoding it.
+    """Reads the size and the kind of an image without decoding it.
 
     Args:
         contents: The file's path or its bytes.
@@ -84,7 +84,7 @@ def read_header(contents: str | bytes, path: str | None = None) -> Header:
         The `Header`.
 
     Raises:
-        BadPicture: If this is no picture of a format in `FORMATS`.
+        BadImage: If this is no image of a format in `FORMATS`.
     """
     contents, path = _contents(contents, path)
     with _open(contents, path) as image:
@@ -99,24 +99,24 @@ def decode(
     max_pixels: int = MAX_PIXELS,
     path: str | None = None,
 ) -> np.ndarray:
-    """Decodes a picture to a square of the given size.
+    """Decodes an image to a square of the given size.
 
     The EXIF orientation is honoured, an animation gives its first frame, transparency is laid on
-    white. A square picture that already has the size keeps its pixels untouched.
+    white. A square image that already has the size keeps its pixels untouched.
 
     Args:
         contents: The file's path or its bytes.
         image_size: Height and width of the result.
         channels: 1 for luminance, 3 for red, green and blue.
-        fit: `"crop"` takes the square in the middle, `"pad"` keeps the whole picture on white.
-        max_pixels: A picture with more is refused before it is decoded.
+        fit: `"crop"` takes the square in the middle, `"pad"` keeps the whole image on white.
+        max_pixels: An image with more is refused before it is decoded.
         path: The name to use in errors when `contents` are bytes.
 
     Returns:
         uint8 `[image_size, image_size, channels]`, 0 to 255.
 
     Raises:
-        BadPicture: If the file is damaged, too large, or no picture.
+        BadImage: If the file is damaged, too large, or no image.
         ValueError: If an argument is out of range.
     """
     check_options(image_size, channels, fit)
@@ -142,7 +142,7 @@ def decode_with_header(
         header = Header(*image.size, image.mode, image.format)
         pixels = header.width * header.height
         if pixels > max_pixels:
-            raise BadPicture(
+            raise BadImage(
                 path,
                 f"{header.width} x {header.height} = {pixels:,} pixels, "
                 f"more than the {max_pixels:,} allowed (--max_pixels)",
@@ -155,7 +155,7 @@ def decode_with_header(
             image = _resize(_upright(image, channels), image_size, fit)
         # The decoders raise all kinds of errors on damaged files, from OSError to SyntaxError.
         except Exception as error:
-            raise BadPicture(path, f"cannot be decoded: {_words(error)}") from error
+            raise BadImage(path, f"cannot be decoded: {_words(error)}") from error
     return header, np.asarray(image, np.uint8).reshape(image_size, image_size, channels)
 
 
@@ -173,9 +173,9 @@ def _open(contents: bytes, path: str):
         return Image.open(io.BytesIO(contents), formats=FORMATS)
     except Image.UnidentifiedImageError as error:
         formats = ", ".join(FORMATS)
-        raise BadPicture(path, f"not a picture: its contents are none of {formats}") from error
+        raise BadImage(path, f"not an image: its contents are none of {formats}") from error
     except Exception as error:
-        raise BadPicture(path, f"its header cannot be read: {_words(error)}") from error
+        raise BadImage(path, f"its header cannot be read: {_words(error)}") from error
 
 
 def _words(error: Exception) -> str:

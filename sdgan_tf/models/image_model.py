@@ -1,31 +1,32 @@
-"""What turns codes into pictures, be it a model in training or one that was exported."""
+"""What turns codes into images, be it a model in training or one that was exported."""
 
 from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
+from tqdm.auto import tqdm
 
 from sdgan_tf.images import to_uint8
 from sdgan_tf.latents import LatentSpace, walk
 
-# A grid's pictures are held in memory all at once: 4 GiB of them and no more.
+# A grid's images are held in memory all at once: 4 GiB of them and no more.
 MAX_BYTES = 4 * 2**30
 
 
-class Renderer:
-    """Pictures from codes and codes from seeds.
+class ImageModel:
+    """Images from codes and codes from seeds.
 
-    A subclass can be called with codes, float [n, d_i + d_o], and gives differentiable pictures,
+    A subclass can be called with codes, float [n, d_i + d_o], and gives differentiable images,
     float32 [n, h, w, c] in [-1, 1].
 
     Attributes:
-        image_size: edge of the pictures in pixels.
+        image_size: edge of the images in pixels.
         channels: 1 or 3.
-        k: pictures in the tuples that `score` takes.
+        k: images in the tuples that `score` takes.
         latents: the `LatentSpace`.
         identities: how many identities the model can show, or None where it imagines any number.
     """
@@ -63,8 +64,8 @@ class Renderer:
             observations: how many, or the seeds of the observation codes, or float [columns, d_o].
             seed: where counted seeds start: the same seed shows the same identities, another one
                 shows others.
-            truncation: from 0 to 1, by which drawn codes are multiplied, uniform and normal ones
-                alike: the smaller, the more typical and alike the pictures.
+            truncation: from 0 to 1, by which drawn codes of a uniform or normal law are multiplied:
+                the smaller, the more typical and alike the images.
 
         Returns:
             float32 [rows, d_i] and float32 [columns, d_o].
@@ -77,19 +78,19 @@ class Renderer:
             ("identity", identities, self.identity_codes, self.latents.d_i),
             ("observation", observations, self.observation_codes, self.latents.d_o),
         )
-        found = []
-        for part, wanted, draw, width in asked:
+        grid = []
+        for block, wanted, draw, width in asked:
             if np.ndim(wanted) < 2:
-                codes = truncation * np.asarray(draw(seeds_of(wanted, seed)))
+                codes = self.latents.truncate(draw(seeds_of(wanted, seed)), truncation, block)
             else:
                 codes = np.asarray(wanted, np.float32)
             if codes.shape[1:] != (width,) or not len(codes):
                 raise ValueError(
-                    f"{part.capitalize()} codes of this model are [n, {width}], at least one. "
+                    f"{block.capitalize()} codes of this model are [n, {width}], at least one. "
                     f"Received: shape {codes.shape}"
                 )
-            found.append(codes)
-        return tuple(found)
+            grid.append(codes)
+        return tuple(grid)
 
     def generate(
         self,
@@ -99,13 +100,13 @@ class Renderer:
         batch_size: int = 64,
         truncation: float = 1.0,
     ) -> np.ndarray:
-        """Pictures of imagined identities: rows share `z_I`, columns share `z_O`.
+        """Images of imagined identities: rows share `z_I`, columns share `z_O`.
 
         Args:
             identities: how many, or seeds, or codes; see `grid_codes` for this and all below.
             observations: likewise.
             seed: where counted seeds start.
-            batch_size: pictures made at a time.
+            batch_size: images made at a time.
             truncation: factor of drawn codes.
 
         Returns:
@@ -123,7 +124,7 @@ class Renderer:
         path: str = "linear",
         batch_size: int = 64,
     ) -> np.ndarray:
-        """Pictures on the way between codes: rows go along `z_I`, columns along `z_O`, each by
+        """Images on the way between codes: rows go along `z_I`, columns along `z_O`, each by
         itself (the paper's figure, between two of each).
 
         Args:
@@ -131,7 +132,7 @@ class Renderer:
             observations: likewise.
             steps: from each to the next.
             path: `"linear"` (paper) or `"slerp"`; see `latents.walk`.
-            batch_size: pictures made at a time.
+            batch_size: images made at a time.
 
         Returns:
             uint8 [rows, columns, h, w, c], 0 to 255, where m codes give (m - 1) * steps + 1 rows or
@@ -146,17 +147,17 @@ class Renderer:
         self,
         codes: tf.Tensor | np.ndarray,
         batch_size: int = 64,
-        progress: Callable[[int, int], None] | None = None,
+        verbose: bool = False,
     ) -> np.ndarray:
-        """Pictures of given codes: float [..., d_i + d_o] to uint8 [..., h, w, c], 0 to 255.
+        """Images of given codes: float [..., d_i + d_o] to uint8 [..., h, w, c], 0 to 255.
 
         Args:
             codes: any number of them, in any arrangement.
-            batch_size: pictures made at a time.
-            progress: called with the pictures made so far and their number in all.
+            batch_size: images made at a time.
+            verbose: whether to show a progress bar.
 
         Returns:
-            The pictures, arranged as the codes are.
+            The images, arranged as the codes are.
 
         Raises:
             ValueError: codes of another width or that are not finite, or too many of them.
@@ -165,11 +166,10 @@ class Renderer:
         count = math.prod(codes.shape[:-1])
         flat = codes.reshape(count, self.latents.size)
         images = np.empty((count, self.image_size, self.image_size, self.channels), np.uint8)
-        for start in range(0, count, batch_size):
+        starts = range(0, count, batch_size)
+        for start in tqdm(starts, "batches of images", disable=not verbose):
             part = tf.constant(flat[start : start + batch_size])
             images[start : start + batch_size] = to_uint8(self(part))
-            if progress:
-                progress(min(start + batch_size, count), count)
         return images.reshape(*codes.shape[:-1], *images.shape[1:])
 
     def _checked(self, codes: tf.Tensor | np.ndarray, batch_size: int) -> np.ndarray:
@@ -186,7 +186,7 @@ class Renderer:
             )
         if batch_size < 1:
             raise ValueError(
-                f"At least one picture is made at a time. Received: batch_size={batch_size}"
+                f"At least one image is made at a time. Received: batch_size={batch_size}"
             )
         self._check_memory(math.prod(codes.shape[:-1]))
         return codes
@@ -195,7 +195,7 @@ class Renderer:
         needed = count * self.image_size**2 * self.channels
         if needed > MAX_BYTES:
             raise ValueError(
-                f"{count:,} pictures of {self.image_size}x{self.image_size}x{self.channels} need "
+                f"{count:,} images of {self.image_size}x{self.image_size}x{self.channels} need "
                 f"{needed / 2**30:,.1f} GiB of memory, more than the {MAX_BYTES / 2**30:.1f} GiB "
                 "allowed at a time. Ask for fewer, in several calls."
             )

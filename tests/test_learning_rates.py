@@ -10,8 +10,8 @@ import tensorflow as tf
 from tensorflow import keras
 
 from sdgan_tf import keras_compat
+from sdgan_tf.learning_rates import HalvingRate
 from sdgan_tf.models import SDGAN
-from sdgan_tf.schedules import HalvingRate
 
 
 @pytest.mark.parametrize(
@@ -29,15 +29,15 @@ from sdgan_tf.schedules import HalvingRate
 )
 def test_the_rate_halves_down_to_its_floor(step, rate):
     for number in (step, tf.constant(step), tf.Variable(step, dtype=tf.int64)):
-        found = HalvingRate()(number)
-        assert found.dtype == tf.float32 and found.shape == []
-        assert float(found) == pytest.approx(rate, rel=1e-6)
+        value = HalvingRate()(number)
+        assert value.dtype == tf.float32 and value.shape == []
+        assert float(value) == pytest.approx(rate, rel=1e-6)
 
 
 def test_other_rates():
     rate = HalvingRate(1.0, every=3, floor=0.0)
-    found = [float(rate(step)) for step in range(8)]
-    assert found == [1, 1, 1, 0.5, 0.5, 0.5, 0.25, 0.25]
+    values = [float(rate(step)) for step in range(8)]
+    assert values == [1, 1, 1, 0.5, 0.5, 0.5, 0.25, 0.25]
     constant = HalvingRate(1e-5, every=0)
     assert [float(constant(step)) for step in (0, 1, 10**6)] == pytest.approx([1e-5] * 3)
     assert float(HalvingRate(0.5, 1, 0.5)(4)) == 0.5
@@ -63,23 +63,24 @@ def test_an_optimizer_keeps_its_schedule_in_its_config():
     schedule = HalvingRate(0.3, every=7, floor=0.1)
     config = keras.optimizers.serialize(keras.optimizers.Adam(schedule))
     again = keras.optimizers.deserialize(json.loads(json.dumps(config)))
-    found = keras.optimizers.serialize(again)["config"]["learning_rate"]
-    assert found["class_name"] in ("HalvingRate", "sdgan_tf>HalvingRate")
-    assert found["config"] == {"rate": 0.3, "every": 7, "floor": 0.1}
+    kept = keras.optimizers.serialize(again)["config"]["learning_rate"]
+    assert kept["class_name"] in ("HalvingRate", "sdgan_tf>HalvingRate")
+    assert kept["config"] == {"rate": 0.3, "every": 7, "floor": 0.1}
 
 
 def test_a_saved_model_goes_on_at_the_rate_it_had_come_to(tmp_path, tuples):
     def rate(model):
-        """Make one update by slopes of 1 and return how far the generator's weights move."""
+        """Make one update by gradients of 1 and return how far the generator's weights move."""
         before = model.generator.trainable_variables[0].numpy()
         ones = [tf.ones(variable.shape) for variable in model.generator.trainable_variables]
-        model._apply(model.g_optimizer, ones, model.generator)
+        model._apply("g", ones)
         moved = before - model.generator.trainable_variables[0].numpy()
         assert np.ptp(moved) < 1e-5
         return float(moved.mean())
 
     model = SDGAN(image_size=8, dim=1, d_i=2, d_o=2)
-    model.compile(*(keras.optimizers.SGD(HalvingRate(1.0, 2, 0.25)) for _ in range(2)))
+    rates = (keras.optimizers.SGD(HalvingRate(1.0, 2, 0.25)) for _ in range(2))
+    model.compile(**dict(zip(("d_optimizer", "g_optimizer"), rates)))
     model.train_step(tf.constant(tuples()))
     assert rate(model) == pytest.approx(1.0)
     model.save(tmp_path / "model.keras")

@@ -7,10 +7,10 @@ from typing import Any
 import tensorflow as tf
 from tensorflow import keras
 
-from sdgan_tf.keras_compat import register
+from sdgan_tf.registry import serializable
 
 
-@register
+@serializable
 class HalvingRate(keras.optimizers.schedules.LearningRateSchedule):
     """Halves the rate at every so many steps, down to a floor, as the released SD-BEGAN does.
 

@@ -1,14 +1,14 @@
 """What is around the face of a drawn person: background, body, hair, sunglasses and hats.
 
-Lengths are in units of half a picture; the head's frame has its origin in the middle of the head
-and y downwards. See `drawn_traits` for what the attributes of the scene `p` mean.
+Lengths are in units of half an image; the head's frame has its origin in the middle of the head
+and y downwards. See `traits` for what the attributes of the scene `p` mean.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from sdgan_tf.data.drawn_shapes import (
+from sdgan_tf.data.drawn.shapes import (
     INK,
     Canvas,
     Scene,
@@ -26,7 +26,7 @@ from sdgan_tf.data.drawn_shapes import (
     unturn,
     zigzag,
 )
-from sdgan_tf.data.drawn_traits import HAIR_STYLES
+from sdgan_tf.data.drawn.traits import HAIR_STYLES
 
 
 def _ring(count: int, pitch: float, start: float, end: float) -> list[tuple[float, float, float]]:
@@ -150,7 +150,7 @@ def body(canvas: Canvas, p: Scene) -> None:
 
 
 def _body_window(canvas: Canvas, p: Scene, reach: float):
-    """Return the lower part of the picture, with x and y in the frame of the body."""
+    """Return the lower part of the image, with x and y in the frame of the body."""
     w = canvas.window(p, 0, 0.65, reach, 0.37)
     return w, w.x / p.zoom - 0.6 * p.head_x, w.y / p.zoom + 0.02
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from sdgan_tf.data.drawn_shapes import INK, sine
+from sdgan_tf.data.drawn.shapes import INK, sine
 
 # Each factor is a number in [0, 1]. `person` and `pose` stretch most of them over a range. The
 # categories (hair_style, beard, mark, collar, accessory) divide [0, 1] by the weights below, in
@@ -58,7 +58,7 @@ OBSERVATION_FACTORS: tuple[str, ...] = (
     "accessory_colour",
 )
 
-# How likely each hair style is, and where it grows (see `drawn_shapes.hair_line`): how much further
+# How likely each hair style is, and where it grows (see `drawn.shapes.hair_line`): how much further
 # down at the back, at both sides, at one side, away from the middle; from which height; how thick
 # it is and how much it adds on top.
 _HAIR_STYLES = {

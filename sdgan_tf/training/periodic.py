@@ -33,9 +33,10 @@ class EverySteps(keras.callbacks.Callback):
         raise NotImplementedError
 
 
-def summary_writer(directory: Path, attempt: int) -> tf.summary.SummaryWriter:
-    """Writes to the TensorBoard folder of a run directory: curves of their own for each attempt,
-    since steps come again after a rollback.
+def summary_writer(directory: Path, rollbacks: int) -> tf.summary.SummaryWriter:
+    """Writes to the TensorBoard folder of a run directory: curves of their own after each rollback, since steps come
+    again.
     """
     folder = directory / "tensorboard"
-    return tf.summary.create_file_writer(str(folder / f"attempt-{attempt}" if attempt else folder))
+    name = folder / f"rollback-{rollbacks}" if rollbacks else folder
+    return tf.summary.create_file_writer(str(name))

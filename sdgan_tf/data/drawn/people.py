@@ -1,18 +1,17 @@
 """Drawn people: a data set of portraits that needs no download.
 
-A picture is a pure function of (seed, identity, observation). The identity decides who is drawn,
+An image is a pure function of (seed, identity, observation). The identity decides who is drawn,
 the observation how: the pose, the expression, the light, the background and what is worn on the
-head. Pictures are drawn with NumPy only, and have the same bytes on every platform.
+head. Images are drawn with NumPy only, and have the same bytes on every platform.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from sdgan_tf.data import drawn_face as face
-from sdgan_tf.data import drawn_parts as parts
-from sdgan_tf.data.drawn_shapes import Canvas, Scene
-from sdgan_tf.data.drawn_traits import (
+from sdgan_tf.data.drawn import face, parts
+from sdgan_tf.data.drawn.shapes import Canvas, Scene
+from sdgan_tf.data.drawn.traits import (
     IDENTITY_FACTORS,
     OBSERVATION_FACTORS,
     columns,
@@ -20,16 +19,7 @@ from sdgan_tf.data.drawn_traits import (
     pose,
 )
 
-__all__ = [
-    "IDENTITY_FACTORS",
-    "OBSERVATION_FACTORS",
-    "draw",
-    "identity_factors",
-    "observation_factors",
-    "render",
-]
-
-# Back to front. Each paints one part of all the pictures of a scene.
+# Back to front. Each paints one part of all the images of a scene.
 _LAYERS = (
     parts.background,
     parts.back_hair,
@@ -44,7 +34,7 @@ _LAYERS = (
     parts.sunglasses,
     parts.hats,
 )
-_CHUNK = 32  # pictures drawn at a time: enough to amortise NumPy's calls, few enough for the cache
+_CHUNK = 32  # images drawn at a time: enough to amortise NumPy's calls, few enough for the cache
 
 
 def _mix(z: np.ndarray) -> np.ndarray:
@@ -98,12 +88,12 @@ def identity_factors(seed: int, identities: np.ndarray) -> np.ndarray:
 
 
 def observation_factors(seed: int, identities: np.ndarray, observations: np.ndarray) -> np.ndarray:
-    """Return what varies between the pictures of a person.
+    """Return what varies between the images of a person.
 
     Args:
         seed: As for `identity_factors`.
         identities: Indices of people, integers [n], at least 0.
-        observations: Indices of their pictures, integers [n], at least 0.
+        observations: Indices of their images, integers [n], at least 0.
 
     Returns:
         float32 [n, len(OBSERVATION_FACTORS)] in [0, 1).
@@ -116,7 +106,7 @@ def observation_factors(seed: int, identities: np.ndarray, observations: np.ndar
     observations = _indices("observations", observations)
     if len(identities) != len(observations):
         raise ValueError(
-            "`identities` and `observations` must have the same length: the i-th picture is of "
+            "`identities` and `observations` must have the same length: the i-th image is of "
             "identities[i] in observations[i]. Received: "
             f"len(identities)={len(identities)}, len(observations)={len(observations)}"
         )
@@ -145,10 +135,10 @@ def render(identity: np.ndarray, observation: np.ndarray, image_size: int = 64) 
     Args:
         identity: float [n, len(IDENTITY_FACTORS)] in [0, 1].
         observation: float [n, len(OBSERVATION_FACTORS)] in [0, 1].
-        image_size: Height and width of a picture in pixels, at least 16.
+        image_size: Height and width of an image in pixels, at least 16.
 
     Returns:
-        uint8 [n, image_size, image_size, 3], red, green and blue. Each picture depends on its own
+        uint8 [n, image_size, image_size, 3], red, green and blue. Each image depends on its own
         rows of factors alone.
 
     Raises:
@@ -163,7 +153,7 @@ def render(identity: np.ndarray, observation: np.ndarray, image_size: int = 64) 
     observation = _factors("observation", observation, OBSERVATION_FACTORS)
     if len(identity) != len(observation):
         raise ValueError(
-            "`identity` and `observation` must have a row for each picture. Received: "
+            "`identity` and `observation` must have a row for each image. Received: "
             f"{len(identity)} and {len(observation)} rows"
         )
     images = np.empty((len(identity), image_size, image_size, 3), np.uint8)
@@ -188,8 +178,8 @@ def draw(
     Args:
         seed: As for `identity_factors`.
         identities: Indices of people, integers [n], at least 0.
-        observations: Indices of their pictures, integers [n], at least 0.
-        image_size: Height and width of a picture in pixels, at least 16.
+        observations: Indices of their images, integers [n], at least 0.
+        image_size: Height and width of an image in pixels, at least 16.
 
     Returns:
         uint8 [n, image_size, image_size, 3].
