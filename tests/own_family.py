@@ -45,11 +45,9 @@ class OwnGAN(sd.models.AdversarialModel):
             "critic": ([layers.Flatten(), layers.Dense(1)], {"images": size}, [1]),
             "reader": ([layers.Flatten(), layers.Dense(digits)], {"images": size}, [digits]),
         }
-        made = {
-            name: self.fit_in(keras.Sequential(stack), name, inputs, output)
-            for name, (stack, inputs, output) in networks.items()
-        }
-        self.own(made, players={"d": ["critic"], "g": ["generator", "reader"]})
+        for name, (stack, inputs, output) in networks.items():
+            self.add(name, keras.Sequential(stack), inputs, output)
+        self.play({"d": ["critic"], "g": ["generator", "reader"]})
 
     def default_optimizers(self):
         """Adam with a rate of .01 for both."""

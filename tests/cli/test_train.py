@@ -20,7 +20,7 @@ from commands import TINY
 
 import sdgan_tf as sd
 from sdgan_tf import training
-from sdgan_tf.cli import export, model_flags, train
+from sdgan_tf.cli import data_flags, export, model_flags, train
 from sdgan_tf.training import RunDirectory
 from sdgan_tf.training.callbacks import RunLog
 
@@ -264,6 +264,27 @@ def test_changed_flags_and_a_directory_in_use_are_refused(whole, capsys):
     assert "Another process is training in" in capsys.readouterr().err
     run.close()
     assert products(path) == before
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.6])
+def test_a_damaged_flag_file_is_refused_where_the_data_of_a_run_are_wanted(whole, share, tmp_path):
+    def adopted(path):
+        values = flags.FlagValues()
+        data_flags.define(values)
+        values(["evaluate"])
+        data_flags.adopt(path, values)
+        return values
+
+    assert adopted(whole[0]).drawn_identities == 12
+    text = (whole[0] / "flags.cfg").read_text()
+    assert share * len(text) < text.index("--model=")
+    (tmp_path / "flags.cfg").write_text(text[: int(share * len(text))])
+    with pytest.raises(
+        ValueError, match="flags.cfg is damaged, .* Continue the run by the command"
+    ):
+        adopted(tmp_path)
+    # A run that no command started has none.
+    assert adopted(tmp_path / "other").drawn_identities == 400
 
 
 @pytest.mark.parametrize(("fraction", "told"), [("0", True), ("0.5", False)])
