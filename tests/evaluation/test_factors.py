@@ -84,5 +84,5 @@ def test_the_reader_learns_and_is_judged_on_unseen_pictures():
 
 
 def test_pictures_of_unknown_factors_are_refused():
-    with pytest.raises(ValueError, match="sd.data.drawn.*Received: IdentityImages"):
+    with pytest.raises(ValueError, match="sd.data.drawn.*Received: IdentityData"):
         train_factor_reader(tiny.people(), tiny.people())
