@@ -23,7 +23,7 @@ from sdgan_tf import evaluation, training
 from sdgan_tf.cli import command, data_flags
 from sdgan_tf.cli.evaluate import check_judge, define_measures, factor_reader
 from sdgan_tf.data import Splits
-from sdgan_tf.generation import tile
+from sdgan_tf.images import tile
 
 FLAGS = flags.FLAGS
 

@@ -25,7 +25,7 @@ from sdgan_tf.data import Splits
 from sdgan_tf.data import load as load_data
 from sdgan_tf.evaluation.spaces import load_space
 from sdgan_tf.evaluation.train_verifier import LOSSES
-from sdgan_tf.generation import tile
+from sdgan_tf.images import tile
 from sdgan_tf.models import AdversarialModel
 
 FLAGS = flags.FLAGS

@@ -21,6 +21,7 @@ from absl import flags
 
 from sdgan_tf import generation
 from sdgan_tf.cli import command, source_flags
+from sdgan_tf.images import check_grid, save_png, tile
 from sdgan_tf.latents import PATHS, walk
 from sdgan_tf.models import Renderer
 
@@ -106,9 +107,9 @@ def _check(kind: str, rows: int, columns: int, image_size: int) -> None:
     if not kind:
         generation.check_folder(rows, columns)
     elif kind != ".png" and FLAGS.interpolate == "both":
-        generation.check_grid(rows, 1, image_size)  # a picture a frame
+        check_grid(rows, 1, image_size)  # a picture a frame
     else:
-        generation.check_grid(rows, columns, image_size)
+        check_grid(rows, columns, image_size)
 
 
 def _asked(part: str, file: dict[str, np.ndarray], walked: bool) -> int | list[int] | np.ndarray:
@@ -135,7 +136,7 @@ def _numbers(seeds: list[str]) -> list[int]:
 def _grid(model: Renderer, identity: np.ndarray, observation: np.ndarray) -> Path:
     codes = model.latents.grid(identity, observation)
     images = model.render(codes, FLAGS.batch_size, command.progress)
-    return generation.save_png(generation.tile(images), FLAGS.out)
+    return save_png(tile(images), FLAGS.out)
 
 
 def _folder(model: Renderer, identity: np.ndarray, observation: np.ndarray) -> Path:
@@ -147,7 +148,7 @@ def _folder(model: Renderer, identity: np.ndarray, observation: np.ndarray) -> P
 def _film(model: Renderer, identity: np.ndarray, observation: np.ndarray) -> Path:
     codes = generation.frame_codes(model.latents, identity, observation, FLAGS.interpolate)
     images = model.render(codes, FLAGS.batch_size, command.progress)
-    frames = np.stack([generation.tile(frame) for frame in images])
+    frames = np.stack([tile(frame) for frame in images])
     return generation.save_film(frames, FLAGS.out, FLAGS.fps)
 
 

@@ -9,12 +9,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sdgan_tf.images import MAX_PIXELS
+
 # Contents decide, not names, and only these decoders ever see a file's bytes: Pillow knows dozens
 # of other formats, one of which runs an interpreter (EPS).
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP")
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
 FITS = ("crop", "pad")
-MAX_PIXELS = 64_000_000
 MAX_FILE_BYTES = 256 * 2**20
 
 

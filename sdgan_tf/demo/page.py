@@ -10,8 +10,8 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from sdgan_tf.generation import Search, invert, tile
-from sdgan_tf.generation.grids import GAP
+from sdgan_tf.generation import Search, invert
+from sdgan_tf.images import GAP, tile
 from sdgan_tf.models import Renderer
 
 SIZE = 4

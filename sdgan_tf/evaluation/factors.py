@@ -12,9 +12,9 @@ import tensorflow as tf
 from tensorflow import keras
 
 from sdgan_tf.data import IdentityImages
+from sdgan_tf.images import to_float
 from sdgan_tf.models import variables
 from sdgan_tf.networks import Regressor
-from sdgan_tf.pixels import to_float
 from sdgan_tf.randomness import stateless_seed
 
 # Factors that the regressor explains less of than this, on people it never saw, are not judged.

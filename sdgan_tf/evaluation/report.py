@@ -14,7 +14,7 @@ from sdgan_tf.evaluation.factors import LEAST_EXPLAINED
 from sdgan_tf.evaluation.plot import roc_picture
 from sdgan_tf.evaluation.results import Row
 from sdgan_tf.files import atomic_file, write_json
-from sdgan_tf.generation import save_png
+from sdgan_tf.images import save_png
 
 # Field of `Row` and what the table calls it.
 COLUMNS = {

@@ -10,9 +10,9 @@ from tensorflow import keras
 from sdgan_tf import augmentation, keras_compat
 from sdgan_tf.data import IdentityData
 from sdgan_tf.evaluation.verifier import Verifier
+from sdgan_tf.images import to_float
 from sdgan_tf.models import variables
 from sdgan_tf.networks import Embedder
-from sdgan_tf.pixels import to_float
 from sdgan_tf.randomness import stateless_seed
 
 LOSSES = ("margin", "triplet")

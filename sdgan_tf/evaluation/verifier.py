@@ -12,9 +12,9 @@ import tensorflow as tf
 from tensorflow import keras
 
 from sdgan_tf.files import atomic_folder
+from sdgan_tf.images import to_float
 from sdgan_tf.models import variables
 from sdgan_tf.networks import Embedder
-from sdgan_tf.pixels import to_float
 
 SCALES = ("symmetric", "unit", "bytes", "standardised")
 METRICS = ("cosine", "euclidean")

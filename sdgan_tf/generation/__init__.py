@@ -4,7 +4,6 @@ from sdgan_tf.generation.codes import PARTS, load_codes, save_codes
 from sdgan_tf.generation.edits import save_inversion
 from sdgan_tf.generation.films import check_film, frame_codes, save_film
 from sdgan_tf.generation.folders import check_folder, save_folder
-from sdgan_tf.generation.grids import check_grid, save_png, tile
 from sdgan_tf.generation.inversion import Inversion, Search, invert
 
 __all__ = [
@@ -13,7 +12,6 @@ __all__ = [
     "Search",
     "check_film",
     "check_folder",
-    "check_grid",
     "frame_codes",
     "invert",
     "load_codes",
@@ -21,6 +19,4 @@ __all__ = [
     "save_film",
     "save_folder",
     "save_inversion",
-    "save_png",
-    "tile",
 ]

@@ -10,8 +10,8 @@ import numpy as np
 
 from sdgan_tf.files import atomic_folder
 from sdgan_tf.generation.codes import save_codes
-from sdgan_tf.generation.grids import check_grid, save_png, tile
 from sdgan_tf.generation.inversion import Inversion
+from sdgan_tf.images import check_grid, save_png, tile
 from sdgan_tf.models import Renderer
 
 # New observations, or other identities, shown of each photo.

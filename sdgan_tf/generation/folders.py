@@ -9,7 +9,7 @@ import numpy as np
 
 from sdgan_tf.files import atomic_folder
 from sdgan_tf.generation.codes import save_codes
-from sdgan_tf.generation.grids import save_png
+from sdgan_tf.images import save_png
 from sdgan_tf.models import Renderer
 
 # More files than this are a slip of the keyboard rather than a wish.

@@ -10,8 +10,8 @@ import tensorflow as tf
 from tensorflow import keras
 
 from sdgan_tf import keras_compat
+from sdgan_tf.images import to_float
 from sdgan_tf.models import Renderer, seeds_of
-from sdgan_tf.pixels import to_float
 from sdgan_tf.randomness import stateless_seed
 
 MAX_PHOTOS = 1000

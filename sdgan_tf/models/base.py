@@ -11,11 +11,11 @@ import tensorflow as tf
 from tensorflow import keras
 
 from sdgan_tf import keras_compat
+from sdgan_tf.images import to_float
 from sdgan_tf.latents import LatentSpace
 from sdgan_tf.models import variables
 from sdgan_tf.models.optimizers import TwoOptimizers
 from sdgan_tf.models.renderer import Renderer
-from sdgan_tf.pixels import to_float
 from sdgan_tf.randomness import attempt_seed, stateless_seed
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tensorflow as tf
 
+from sdgan_tf.images import to_uint8
 from sdgan_tf.latents import LatentSpace, walk
-from sdgan_tf.pixels import to_uint8
 
 # A grid's pictures are held in memory all at once: 4 GiB of them and no more.
 MAX_BYTES = 4 * 2**30

@@ -9,9 +9,9 @@ from pathlib import Path
 import tensorflow as tf
 
 from sdgan_tf.files import atomic_folder
+from sdgan_tf.images import to_uint8
 from sdgan_tf.keras_compat import tensor_of
 from sdgan_tf.models import AdversarialModel
-from sdgan_tf.pixels import to_uint8
 from sdgan_tf.serving import warmup
 from sdgan_tf.version import __version__
 

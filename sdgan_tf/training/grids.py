@@ -9,8 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from sdgan_tf.data import IdentityData
-from sdgan_tf.generation import save_png, tile
-from sdgan_tf.pixels import to_uint8
+from sdgan_tf.images import save_png, tile, to_uint8
 from sdgan_tf.training.every import EverySteps, summary_writer
 
 

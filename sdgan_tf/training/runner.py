@@ -15,7 +15,7 @@ from tensorflow import keras
 from sdgan_tf import models
 from sdgan_tf.data import IdentityData
 from sdgan_tf.evaluation import Verifier
-from sdgan_tf.generation import save_png, tile
+from sdgan_tf.images import save_png, tile
 from sdgan_tf.models import AdversarialModel
 from sdgan_tf.training.callbacks import (
     Checkpointing,

@@ -13,7 +13,7 @@ import sdgan_tf as sd
 from sdgan_tf.cli import evaluate
 from sdgan_tf.data.drawn import IDENTITY_FACTORS, OBSERVATION_FACTORS
 from sdgan_tf.evaluation import load_verifier
-from sdgan_tf.generation import save_png
+from sdgan_tf.images import save_png
 from sdgan_tf.training import load_run
 
 DATA = ("--image_size=16", "--drawn_identities=60", "--drawn_observations=3", "--data_seed=5")

@@ -11,6 +11,7 @@ from PIL import Image
 import sdgan_tf as sd
 from sdgan_tf import generation
 from sdgan_tf.cli import generate, source_flags
+from sdgan_tf.images import tile
 
 RUN = f"--run_dir={commands.GOLDEN}"
 
@@ -39,7 +40,7 @@ def test_the_launcher_writes_a_grid_and_shows_help(model, tmp_path):
     asked = (RUN, "--checkpoint=60", "--identities=3", "--observations=2", "--seed=5")
     done = commands.launch("generate", *asked, f"--out={out}")
     assert (done.returncode, done.stdout) == (0, f"Written: {out}\n"), done.stderr
-    np.testing.assert_array_equal(pixels(out), generation.tile(model.generate(3, 2, seed=5)))
+    np.testing.assert_array_equal(pixels(out), tile(model.generate(3, 2, seed=5)))
     done = commands.launch("generate", "--help")
     assert done.returncode == 0
     for text in ("--identity_seeds", "--truncation", "--saved_model", "rows share z_I"):
@@ -51,7 +52,7 @@ def test_an_exported_model_gives_the_same_grid(model, tmp_path):
     out = tmp_path / "grid.png"
     asked = (f"--saved_model={tmp_path / 'faces'}", "--identities=2", f"--out={out}")
     assert commands.run_on_model(generate, *asked) == 0
-    np.testing.assert_array_equal(pixels(out), generation.tile(model.generate(2, 8)))
+    np.testing.assert_array_equal(pixels(out), tile(model.generate(2, 8)))
 
 
 def test_seeds_truncation_and_codes_of_a_file(run, model, tmp_path):
@@ -59,7 +60,7 @@ def test_seeds_truncation_and_codes_of_a_file(run, model, tmp_path):
     asked = ("--identity_seeds=7", "--observation_seeds=3,-4,3", "--truncation=0.5")
     assert run(*asked, f"--out={out}") == 0
     expected = model.generate([7], [3, -4, 3], truncation=0.5)
-    np.testing.assert_array_equal(pixels(out), generation.tile(expected))
+    np.testing.assert_array_equal(pixels(out), tile(expected))
     codes = generation.save_codes(
         tmp_path / "codes.npz", *model.grid_codes([7], [3, -4, 3], 0, 0.5)
     )
@@ -92,7 +93,7 @@ def test_interpolation_walks_what_it_says(part, shape, run, model, tmp_path):
     if columns == 8:
         walked = walked[:, ::2]
     assert walked.shape[:2] == shape
-    np.testing.assert_array_equal(pixels(out), generation.tile(walked))
+    np.testing.assert_array_equal(pixels(out), tile(walked))
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import tiny
 
 from sdgan_tf.cli import source_flags, study
 from sdgan_tf.evaluation.study_answers import read_key
-from sdgan_tf.generation import save_png
+from sdgan_tf.images import save_png
 
 DRAWN = (
     *("--image_size=16", "--drawn_identities=12", "--drawn_observations=4", "--pairs=8"),

@@ -151,7 +151,7 @@ def test_a_photo_takes_the_first_row_and_column(page, models):
 @pytest.mark.parametrize(
     ("name", "contents", "message"),
     [
-        ("me.png", b"%!PS-Adobe-3.0 EPSF-3.0\n", "not a picture"),
+        ("me.png", b"%!PS-Adobe-3.0 EPSF-3.0\n", "not an image"),
         ("me.png", png(np.zeros((1001, 1000, 3), np.uint8)), "1,001,000 pixels"),
         ("me.png", png(np.zeros((64, 64, 3), np.uint8))[:-40], "cannot be decoded"),
         ("me.png", b"x" * (2**20 + 1), "exceeds|size"),

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from sdgan_tf.data import IdentityImages
 from sdgan_tf.evaluation import Verifier
-from sdgan_tf.pixels import to_uint8
+from sdgan_tf.images import to_uint8
 
 SIZE = 16
 

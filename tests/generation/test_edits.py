@@ -10,7 +10,7 @@ from painter import Painter
 from PIL import Image
 
 from sdgan_tf.generation import Inversion, load_codes, save_inversion
-from sdgan_tf.generation.grids import GAP
+from sdgan_tf.images import GAP
 
 MODEL = Painter()
 IDENTITY, OBSERVATION = MODEL.grid_codes([7, 8], [9, 10])

@@ -9,8 +9,8 @@ from model_case import ModelCase, array
 from tensorflow import keras
 
 from sdgan_tf import keras_compat
+from sdgan_tf.images import to_float
 from sdgan_tf.models import ACDCGAN, DRGAN, EncoderPairGAN, TablePairGAN
-from sdgan_tf.pixels import to_float
 
 TINY = {"training_identities": 3, "image_size": 8, "dim": 2, "d_i": 2, "d_o": 3}
 MODELS = (ACDCGAN, DRGAN, EncoderPairGAN, TablePairGAN)

@@ -11,8 +11,8 @@ from model_case import ModelCase, array
 from tensorflow import keras
 
 from sdgan_tf import keras_compat
+from sdgan_tf.images import to_float
 from sdgan_tf.models import SDBEGAN
-from sdgan_tf.pixels import to_float
 
 TINY = {"image_size": 16, "dim": 1, "d_i": 2, "d_o": 3}
 

@@ -9,9 +9,9 @@ from model_case import ModelCase, array, arrays, assert_equal
 from tensorflow import keras
 
 from sdgan_tf import augmentation, keras_compat, objectives
+from sdgan_tf.images import to_float
 from sdgan_tf.models import SDGAN, penalties
 from sdgan_tf.networks.dcgan import mix_identities
-from sdgan_tf.pixels import to_float
 from sdgan_tf.randomness import stateless_seed
 
 TINY = {"image_size": 8, "dim": 2, "d_i": 2, "d_o": 3}

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 import sdgan_tf as sd
-from sdgan_tf.generation import tile
+from sdgan_tf.images import tile
 from sdgan_tf.serving.saved import PRETRAINED, _installed
 
 GOLDEN = "tests/golden/drawn.png"

@@ -15,7 +15,7 @@ import tiny
 from PIL import Image
 
 import sdgan_tf as sd
-from sdgan_tf.generation import tile
+from sdgan_tf.images import tile
 from sdgan_tf.training import BadLoss, Checkpoints, Interrupted, RunDirectory
 from sdgan_tf.training.callbacks import (
     Checkpointing,

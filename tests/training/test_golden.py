@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from sdgan_tf.generation import tile
+from sdgan_tf.images import tile
 from sdgan_tf.training import load_run
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "sdgan"

@@ -9,8 +9,7 @@ from PIL import Image
 
 import sdgan_tf as sd
 from sdgan_tf import training
-from sdgan_tf.generation import tile
-from sdgan_tf.pixels import to_uint8
+from sdgan_tf.images import tile, to_uint8
 
 
 @pytest.fixture(scope="module")
