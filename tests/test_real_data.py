@@ -42,8 +42,9 @@ def sprites(tmp_path_factory):
 
 
 def test_the_data_doctor_finds_all_sprites(sprites, tmp_path):
-    assert data.main(["data", "check", str(sprites), f"--json={tmp_path / 'report.json'}"]) == 0
-    report = json.loads((tmp_path / "report.json").read_text())
+    report = tmp_path / "report.json"
+    assert commands.run_on_model(data, "check", sprites, f"--json={report}") == 0
+    report = json.loads(report.read_text())
     assert len(report["counts"]) == 147
     assert set(report["counts"].values()) == {24}
     assert report["sizes"] == {"64x64": 147 * 24}
