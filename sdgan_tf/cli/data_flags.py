@@ -116,9 +116,18 @@ def adopt(run_dir: str | Path, values: flags.FlagValues) -> None:
         values: the parsed flags.
     """
     file = Path(run_dir) / "flags.cfg"
+    if not file.exists():
+        return
+    lines = file.read_text().splitlines()
+    # It comes after all flags of the data.
+    if not any(line.startswith("--model=") for line in lines):
+        raise ValueError(
+            f"{file} is damaged, so it is not known which images the run was trained on. Continue the run by the command that "
+            "started it, which writes the file anew."
+        )
     own = flags.FlagValues()
     define(own)
-    for line in file.read_text().splitlines() if file.exists() else []:
+    for line in lines:
         name, _, value = line.removeprefix("--").partition("=")
         if name in own and not values[name].present:
             values[name].parse(value)

@@ -115,13 +115,14 @@ class Checkpoints:
         self._rotate(model.completed_steps)
         return path
 
-    def load(self, model: AdversarialModel, step: int, optimizers: bool = True) -> None:
+    def load(self, model: AdversarialModel, step: int, to_continue: bool = True) -> None:
         """Gives `model` the state that it had at `step`.
 
         Args:
             model: a compiled model.
             step: one of `steps()`.
-            optimizers: whether the optimizers get their state as well.
+            to_continue: whether the optimizers and the running means of the log get their state, too, which training
+                needs and which differs between stacks and versions.
 
         Raises:
             CheckpointError: there is no such checkpoint, its file is damaged, or it belongs to another model.
@@ -134,8 +135,8 @@ class Checkpoints:
             raise CheckpointError(f"Could not read the checkpoint {path}: {error}") from error
         state = model.state()
         arrays = upgrade.arrays(arrays)
-        if not optimizers:
-            arrays, state = _without_optimizers(arrays), _without_optimizers(state)
+        if not to_continue:
+            arrays, state = _of_use(arrays), _of_use(state)
         different = sorted(set(arrays) ^ set(state)) or [
             name for name, value in state.items() if tuple(value.shape) != arrays[name].shape
         ]
@@ -218,5 +219,10 @@ class Checkpoints:
                 self.path(step).unlink()
 
 
-def _without_optimizers(state: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in state.items() if "_optimizer/" not in name}
+def _of_use(state: dict[str, Any]) -> dict[str, Any]:
+    """The part of a state that a model needs to be used."""
+    return {
+        name: value
+        for name, value in state.items()
+        if "_optimizer/" not in name and not name.startswith("log/")
+    }

@@ -45,7 +45,8 @@ def describe(model: AdversarialModel, data: IdentityData, schedule: Schedule) ->
     return {
         "model": {
             "name": registry.name_of(type(model)),
-            "config": _unnamed(model.get_config()),
+            # The networks in it keep the names of their layers, which Keras refers to.
+            "config": _plain({k: v for k, v in model.get_config().items() if k != "name"}),
         },
         "optimizers": {
             player: _unnamed(keras.optimizers.serialize(optimizer))
@@ -259,7 +260,7 @@ def load_run(run_dir: str | Path, checkpoint: str | int = "newest") -> Adversari
         )
     model = registry.get("model", config["model"]["name"]).from_config(config["model"]["config"])
     model.compile()
-    checkpoints.load(model, step, optimizers=False)
+    checkpoints.load(model, step, to_continue=False)
     model.recalibrate()
     return model
 
@@ -268,4 +269,8 @@ def _unnamed(config: Any) -> Any:
     """A Keras configuration as plain JSON, without names: Keras numbers them (`adam_1`)."""
     if isinstance(config, dict):
         return {key: _unnamed(value) for key, value in config.items() if key != "name"}
+    return _plain(config)
+
+
+def _plain(config: Any) -> Any:
     return json.loads(json.dumps(config, default=float))

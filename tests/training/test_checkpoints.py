@@ -53,15 +53,16 @@ def test_the_state_holds_every_variable_of_the_model(model):
     assert len(held) == len(model.state())
 
 
-def test_without_optimizers_the_networks_are_loaded_and_the_moments_stay(checkpoints, model):
+def test_to_be_used_alone_the_networks_are_loaded_and_moments_and_means_stay(checkpoints, model):
     first = tiny.values(model)
     changed = {name: np.ones_like(value) for name, value in first.items()}
     tiny.restore(model, changed)
     checkpoints.save(model)
     tiny.restore(model, first)
-    checkpoints.load(model, 1, optimizers=False)
+    checkpoints.load(model, 1, to_continue=False)
     for name, value in tiny.values(model).items():
-        expected = first if "_optimizer/" in name else changed
+        stays = "_optimizer/" in name or name.startswith("log/")
+        expected = first if stays else changed
         np.testing.assert_array_equal(value, expected[name], err_msg=name)
 
 
@@ -149,7 +150,9 @@ def test_killed_at_any_write_a_run_ends_with_the_same_best(
             assert checkpoints.best() in (None, *checkpoints.steps())
     checkpoints.load_newest(model)
     assert checkpoints.best() == 5
-    assert tiny.digests(checkpoints.folder, "*") == tiny.digests(whole.folder, "*")
+    digests = tiny.digests(checkpoints.folder, "*")
+    for name, digest in tiny.digests(whole.folder, "*").items():
+        assert digests[name] == digest, name
 
 
 def test_the_best_by_another_number_is_chosen_anew(checkpoints, model, caplog):
@@ -186,6 +189,7 @@ def test_a_damaged_note_of_the_best_is_told_with_what_to_do(checkpoints, model, 
 
 
 def test_after_going_back_the_best_is_one_of_those_that_are_left(checkpoints, model):
+    checkpoints.keep = 3
     for step, score in ((1, 2.0), (2, 3.0), (3, 1.0)):
         save(checkpoints, model, step, score)
     checkpoints.forget_after(2)

@@ -10,8 +10,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import tensorflow as tf
 import tiny
 from PIL import Image
+from tensorflow import keras
 
 import sdgan_tf as sd
 from sdgan_tf import training
@@ -297,3 +299,115 @@ def test_where_nothing_was_trained_there_is_nothing_to_load(model, people, tmp_p
     with pytest.raises(training.RunError, match="no checkpoint yet"):
         training.load_run(tmp_path)
     run.close()
+
+
+@sd.register("discriminator", "test_runner_tower")
+class Tower(keras.Model):
+    """A network of a user's own, a subclass of Keras' Model."""
+
+    def __init__(self, width=3, **kwargs):
+        super().__init__(**kwargs)
+        self.width = width
+        self.hidden = keras.layers.Dense(width, activation="tanh")
+        self.finish = keras.layers.Dense(1)
+
+    def call(self, tuples, training=False):
+        flat = tf.reshape(tuples, [-1, tuples.shape[1] * 8 * 8 * 3])
+        return self.finish(self.hidden(flat))[:, 0]
+
+    def get_config(self):
+        return {**super().get_config(), "width": self.width}
+
+
+def sequential():
+    """Return a generator of 4 numbers as a stack of Keras' own layers."""
+    layers = [
+        keras.layers.Dense(2 * 2 * 4, activation="relu"),
+        keras.layers.Reshape([2, 2, 4]),
+        keras.layers.BatchNormalization(),
+        keras.layers.UpSampling2D(4),
+        keras.layers.Conv2D(3, 3, padding="same", activation="tanh"),
+    ]
+    return keras.Sequential(layers)
+
+
+def functional():
+    """Return a generator of 4 numbers as a graph of Keras' own layers, with a way around one."""
+    codes = keras.Input([4])
+    first = keras.layers.Dense(8 * 8 * 3)(codes)
+    second = keras.layers.Dense(8 * 8 * 3, activation="tanh")(first)
+    images = keras.layers.Activation("tanh")(keras.layers.Add()([first, second]))
+    return keras.Model(codes, keras.layers.Reshape([8, 8, 3])(images))
+
+
+@pytest.mark.parametrize("generator", [sequential, functional])
+def test_networks_of_a_users_own_train_resume_exactly_and_load_again(generator, people, tmp_path):
+    def made():
+        model = sd.SDGAN(generator(), Tower(5), image_size=8, d_i=2, d_o=2, ema=0.9)
+        model.compile(run_eagerly=True)
+        return model
+
+    options = {"log_every": 2, "grid_every": 0, "checkpoint_every": 0}
+    # Each part makes its networks anew, as another process would: Keras numbers their names.
+    for steps in (1, 3):
+        train(made(), people, tmp_path / "parts", steps, **options)
+    whole = made()
+    train(whole, people, tmp_path / "whole", 3, **options)
+    assert (
+        products(tmp_path / "parts")["config.json"] == products(tmp_path / "whole")["config.json"]
+    )
+    last = "checkpoints/step-00000003.npz"
+    assert products(tmp_path / "parts")[last] == products(tmp_path / "whole")[last]
+    loaded = training.load_run(tmp_path / "whole")
+    assert loaded.discriminator.width == 5
+    whole.recalibrate()
+    np.testing.assert_array_equal(loaded.generate(2, 2), whole.generate(2, 2))
+    assert loaded.generate(2, 2).std() > 1
+    with pytest.raises(training.RunError, match="generator"):
+        train(tiny.model(ema=0.9), people, tmp_path / "whole", 3, **options)
+
+
+def test_networks_that_nobody_registered_say_what_to_do(people, tmp_path):
+    class Unknown(Tower):
+        pass
+
+    model = sd.SDGAN(discriminator=Unknown(), image_size=8, dim=1, d_i=2, d_o=2)
+    model.compile(run_eagerly=True)
+    train(model, people, tmp_path, 1, log_every=0, grid_every=0)
+    with pytest.raises(ValueError, match="'Unknown' cannot be made again: import .* @sd.register"):
+        training.load_run(tmp_path)
+
+
+def test_a_run_of_a_model_that_is_not_registered_is_refused(whole, tmp_path):
+    path = shutil.copytree(whole, tmp_path / "copy")
+    config = json.loads((path / "config.json").read_text())
+    config["model"]["name"] = "elsewhere"
+    (path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match="'sdgan'.* import the module .* Received: model='elsewhe"):
+        training.load_run(path)
+
+
+def test_a_model_without_a_name_cannot_be_trained_by_a_run(people, tmp_path):
+    class Nameless(sd.SDGAN):
+        pass
+
+    model = Nameless(image_size=8, dim=1, d_i=2, d_o=2)
+    model.compile()
+    with pytest.raises(ValueError, match="Nameless has no name .* put @sd.register"):
+        train(model, people, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_notes_are_written_whole_or_not_at_all(whole, model, people, monkeypatch):
+    (whole / "flags.cfg").write_text("--steps=13\n")
+
+    def replace(source, target):
+        raise OSError("killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", replace)
+        with pytest.raises(OSError, match="killed"):
+            schedule = training.Schedule(STEPS, **SCHEDULE)
+            training.train(model, people, whole, schedule, {"flags.cfg": "--steps=14\n"})
+    assert (whole / "flags.cfg").read_text() == "--steps=13\n"
+    (whole / "flags.cfg").unlink()
