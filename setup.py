@@ -25,7 +25,7 @@ setuptools.setup(
     # Trained models lie where exports do; an installed package brings those of the repository along.
     package_dir={"sdgan_tf.pretrained": "saved_models"},
     package_data={
-        "sdgan_tf.evaluation": ["study.html"],
+        "sdgan_tf.study": ["page.html"],
         "sdgan_tf.pretrained": ["drawn/*.md", "drawn/*/*", "drawn/*/variables/*"],
     },
     python_requires=">=3.9,<3.14",
@@ -37,6 +37,9 @@ setuptools.setup(
         "absl-py",
         "tensorboard>=2.15",
         "pillow",
+        "tqdm",
+        # TensorFlow brings it by way of requests; the REST client uses it.
+        "urllib3>=2.3",
     ],
     extras_require={
         "addons": [
@@ -48,7 +51,7 @@ setuptools.setup(
         "demo": ["gradio>=6,<7; python_version>='3.10'"],
         "faces": ["dlib-bin>=19.24", "face_recognition_models==0.3.0"],
         "browser": ["playwright"],
-        "video": ["imageio-ffmpeg"],
+        "video": ["imageio", "imageio-ffmpeg"],
         "plots": ["matplotlib"],
         "dev": ["pytest", "pytest-xdist", "ruff", SERVING],
     },

@@ -25,7 +25,7 @@ from sdgan_tf.images import save_png
 FLAGS = flags.FLAGS
 flags.DEFINE_integer("batches", 10_000, "Batches to draw from memory; a tenth of it from shards.")
 flags.DEFINE_integer("identities", 200, "Drawn people.")
-flags.DEFINE_integer("observations", 16, "Pictures of each.")
+flags.DEFINE_integer("observations", 16, "Images of each.")
 flags.DEFINE_integer("batch_size", 16, "Tuples in a batch.")
 flags.DEFINE_string("json", "", "Where to write the numbers as JSON.")
 
@@ -64,11 +64,11 @@ def step_rate(data: sd.data.IdentityData, rounds: int = 5) -> float:
 
 
 def shards(data: sd.data.IdentityImages, folder: Path) -> sd.data.IdentityData:
-    """The same pictures as TFRecords."""
+    """The same images as TFRecords."""
     for identity, name in enumerate(data.names):
-        for index, picture in enumerate(data.observations(identity)):
-            save_png(picture, folder / "pictures" / name / f"{index}.png")
-    sd.data.build_shards(folder / "pictures", folder / "shards")
+        for index, image in enumerate(data.observations(identity)):
+            save_png(image, folder / "images" / name / f"{index}.png")
+    sd.data.build_shards(folder / "images", folder / "shards")
     return sd.data.from_tfrecord(folder / "shards")
 
 

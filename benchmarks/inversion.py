@@ -1,10 +1,10 @@
-"""How well codes of unseen people are found: errors, and how often a judge takes the find for the photo.
+"""How well codes of unseen people are found: errors, and how often a verifier takes the find for the photo.
 
-  bin/evaluate train-verifier --drawn_identities=2000 --data_seed=1 --steps=1500 --out=judges/drawn
-  bin/evaluate train-verifier --drawn_identities=2000 --data_seed=2 --steps=1500 --out=judges/guide
-  python benchmarks/inversion.py --verifier=judges/drawn [--guide=judges/guide] [--photos=64]
+  bin/evaluate train-verifier --drawn_identities=2000 --data_seed=1 --steps=1500 --out=verifiers/drawn
+  bin/evaluate train-verifier --drawn_identities=2000 --data_seed=2 --steps=1500 --out=verifiers/guide
+  python benchmarks/inversion.py --verifier=verifiers/drawn [--guide=verifiers/guide] [--photos=64]
 
-The photos are of people that neither model nor judges have seen. The judge says whether photo and
+The photos are of people that neither model nor verifiers have seen. The verifier says whether photo and
 find show one identity, at the threshold that is most accurate on pairs of other unseen people; how
 often it accepts two photos of one person, and of two, stands beside. A guide is another verifier,
 whose embeddings the descent matches too.
@@ -17,11 +17,11 @@ from absl import app, flags
 
 import sdgan_tf as sd
 from sdgan_tf import evaluation, generation
-from sdgan_tf.evaluation import measures, verification
+from sdgan_tf.evaluation import metrics, verification
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("saved_model", "saved_models/drawn", "An exported model of drawn people.")
-flags.DEFINE_string("verifier", None, "The judge.", required=True)
+flags.DEFINE_string("verifier", None, "The verifier.", required=True)
 flags.DEFINE_string("guide", None, "Another verifier, for the perceptual term.")
 flags.DEFINE_integer("photos", 64, "How many to invert, of as many people.", 2)
 flags.DEFINE_integer("data_seed", 9, "Which people.")
@@ -29,20 +29,20 @@ flags.DEFINE_integer("data_seed", 9, "Which people.")
 
 def main(_) -> None:
     model = sd.load_saved_model(FLAGS.saved_model)
-    judge = evaluation.load_verifier(FLAGS.verifier)
+    verifier = evaluation.load_verifier(FLAGS.verifier)
     guide = evaluation.load_verifier(FLAGS.guide).embed_tensor if FLAGS.guide else None
     count, size = FLAGS.photos, model.image_size
-    threshold, pairs = _threshold(judge, sd.data.drawn(200, 4, size, seed=FLAGS.data_seed + 1))
+    threshold, pairs = _threshold(verifier, sd.data.drawn(200, 4, size, seed=FLAGS.data_seed + 1))
     images = sd.data.drawn(count, 2, size, seed=FLAGS.data_seed).images
     photos, others = images[::2], images[1::2]
     found = generation.invert(model, photos, embed=guide)
-    seen = judge.embed(np.concatenate([photos, others, found.images]))
+    seen = verifier.embed(np.concatenate([photos, others, found.images]))
     photo, other, find = np.split(seen, 3)
 
     def accepted(one: np.ndarray, two: np.ndarray) -> str:
         return f"{np.mean(np.sum((one - two) ** 2, axis=1) < threshold):.1%}"
 
-    print(f"Judge: AUC {pairs:.4f} on unseen people")
+    print(f"Verifier: AUC {pairs:.4f} on unseen people")
     print(
         f"Error, grey levels: median {np.median(found.error):.1f}, quartiles "
         f"{np.quantile(found.error, 0.25):.1f} - {np.quantile(found.error, 0.75):.1f}; best of "
@@ -55,10 +55,10 @@ def main(_) -> None:
     print(f"  a photo and the find of another {accepted(photo, np.roll(find, 1, axis=0))}")
 
 
-def _threshold(judge: evaluation.Verifier, people) -> tuple[float, float]:
-    """The judge's threshold and its AUC, on pairs of other people."""
+def _threshold(verifier: evaluation.Verifier, people) -> tuple[float, float]:
+    """The verifier's threshold and its AUC, on pairs of other people."""
     drawn = evaluation.real_pairs(people, 4000)
-    matched, unmatched, _ = measures.distances(drawn, judge.embed(drawn.images))
+    matched, unmatched, _ = metrics.distances(drawn, verifier.embed(drawn.images))
     return verification.best_threshold(matched, unmatched), verification.auc(matched, unmatched)
 
 

@@ -1,8 +1,17 @@
 """SD-GAN in Keras: semantically decomposed latent spaces of GANs (arXiv 1705.07904)."""
 
-from sdgan_tf import data, evaluation, serving
-from sdgan_tf.latents import LatentSpace
-from sdgan_tf.models import ACDCGAN, DRGAN, SDBEGAN, SDGAN, EncoderPairGAN, TablePairGAN
+from sdgan_tf import data, evaluation, models, networks, serving
+from sdgan_tf.latents import LatentSpace, Part
+from sdgan_tf.models import (
+    ACDCGAN,
+    DRGAN,
+    SDBEGAN,
+    SDGAN,
+    ConditionalGAN,
+    EncoderPairGAN,
+    TablePairGAN,
+)
+from sdgan_tf.registry import register
 from sdgan_tf.serving import from_pretrained
 from sdgan_tf.serving import load as load_saved_model
 from sdgan_tf.training import callbacks, load_run
@@ -13,8 +22,10 @@ __all__ = [
     "DRGAN",
     "SDBEGAN",
     "SDGAN",
+    "ConditionalGAN",
     "EncoderPairGAN",
     "LatentSpace",
+    "Part",
     "TablePairGAN",
     "__version__",
     "callbacks",
@@ -23,5 +34,8 @@ __all__ = [
     "from_pretrained",
     "load_run",
     "load_saved_model",
+    "models",
+    "networks",
+    "register",
     "serving",
 ]

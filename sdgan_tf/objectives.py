@@ -138,6 +138,28 @@ def get(name: str) -> Objective:
     return OBJECTIVES[name]
 
 
+def recognition_cost(law: str, codes: tf.Tensor, read: tf.Tensor) -> tf.Tensor:
+    """What reading a part of the code back costs: 0 for a reader that is right, 1 for one that knows nothing of a
+    normal part.
+
+    The mean squared error of a uniform or normal part is InfoGAN's bound with a fixed variance (arXiv 1606.03657), up
+    to scale and a constant; a categorical part costs its cross-entropy and a Bernoulli part those of its bits, in nats.
+
+    Args:
+        law: of the part.
+        codes: float32 [n, width], what the images were made of.
+        read: float32 [n, width], what was read: means, or logits.
+
+    Returns:
+        A float32 scalar.
+    """
+    if law == "categorical":
+        return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(codes, read))
+    if law == "bernoulli":
+        return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(codes, read))
+    return tf.reduce_mean(tf.square(codes - read))
+
+
 def next_balance(k_t, loss_real, loss_fake, gamma: float, rate: float) -> tf.Tensor:
     """BEGAN's proportional control: `k_t + rate * (gamma L(x) - L(G(z)))`, kept in [0, 1] (arXiv
     1703.10717, eq. 3).

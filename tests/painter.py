@@ -1,4 +1,4 @@
-"""The simplest thing that turns codes into pictures, for tests of what is made of pictures."""
+"""The simplest thing that turns codes into images, for tests of what is made of images."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from sdgan_tf.models import ImageModel
 
 
 class Painter(ImageModel):
-    """Pictures that are linear in their codes, so that each picture of a code is its own.
+    """Images that are linear in their codes, so that each code has an image of its own.
 
-    Pictures of codes in [-1, 1] lie in [-1, 1].
+    Images of codes in [-1, 1] lie in [-1, 1].
     """
 
     k = 2
 
-    def __init__(self, d_i=2, d_o=3, distribution="uniform", image_size=4, channels=3):
-        self.latents = LatentSpace(d_i, d_o, distribution)
+    def __init__(self, d_i=2, d_o=3, law="uniform", image_size=4, channels=3):
+        self.latents = LatentSpace.split(d_i, d_o, law)
         self.image_size, self.channels = image_size, channels
         shape = (d_i + d_o, image_size * image_size * channels)
         mixing = np.random.default_rng(0).normal(size=shape)

@@ -1,8 +1,7 @@
 """How every command starts: its flags, its help in groups, and errors as one message.
 
-A command is a module with a docstring, `GROUPS`, the modules that define its flags in the order of `--help`, and
-`main(words, values)`: what stands on the command line beside flags, and the parsed flags, to an exit status. Each module of
-`GROUPS` has `define(values)`.
+A command is a module with a docstring, `define(values)`, which defines its flags, and `main(words, values)`, which takes what
+stands on the command line beside flags, and the parsed flags, and returns an exit status.
 """
 
 from __future__ import annotations
@@ -54,8 +53,7 @@ def call(module: ModuleType, argv: Sequence[str]) -> int:
             "Python modules to import first, comma-separated, such as those that register models of your own.",
             flag_values=values,
         )
-        for group in module.GROUPS:
-            group.define(values)
+        module.define(values)
         if any(argument in ("--help", "-h", "-help") for argument in argv[1:]):
             print(help_text(module, values))
             return 0
@@ -87,13 +85,14 @@ def import_modules(argv: Sequence[str]) -> None:
 
 
 def help_text(module: ModuleType, values: flags.FlagValues) -> str:
-    """What `--help` says: the command's docstring, then the flags of each group."""
+    """What `--help` says: the command's docstring, then the flags by the module that defined them, its own first."""
     parts = [module.__doc__.strip()]
-    for group in (*module.GROUPS, sys.modules[__name__]):
-        own = group in (module, sys.modules[__name__])
-        title = "Flags" if own else group.__doc__.strip().splitlines()[0]
+    names = [name for name in values.flags_by_module_dict() if name != module.__name__]
+    for name in (module.__name__, *names):
         # Without the first line, the name of the module.
-        _, _, lines = values.module_help(group.__name__).strip("\n").partition("\n")
+        _, _, lines = values.module_help(name).strip("\n").partition("\n")
+        own = name in (module.__name__, __name__)
+        title = "Flags" if own else sys.modules[name].__doc__.strip().splitlines()[0]
         parts += [f"{title}\n{lines}"] if lines else []
     return "\n\n".join(
         [*parts, "--flagfile=FILE reads flags from a file, one a line; later ones win."]

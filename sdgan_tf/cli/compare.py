@@ -3,9 +3,10 @@
   bin/compare --runs=runs/a,runs/b --verifier=VERIFIER --out=runs/compare
   bin/compare --flagfile=flags/compare/baselines.cfg --data_dir=DIR --verifier=VERIFIER
 
-Each --train="NAME FLAGS" stands for a run of bin/train with these flags in OUT/NAME, on the data and
-the budget of this command. The same command again trains on where it stopped, and measures anew.
+Each --train="NAME values" stands for a run of bin/train with these flags in OUT/NAME, on the data and
+the budget of this command. The same command again trains on where it stopped, and measures again.
 Data flags that are not given are those of the first of --runs. The report is OUT/report.md.
+`bin/evaluate train-verifier` makes a verifier; `bin/evaluate --help` says what else can be one.
 """
 
 from __future__ import annotations
@@ -20,71 +21,72 @@ from pathlib import Path
 from absl import flags
 
 from sdgan_tf import evaluation, training
-from sdgan_tf.cli import command, data_flags
-from sdgan_tf.cli.evaluate import check_judge, define_measures, factor_reader
+from sdgan_tf.cli import command, data_flags, measure_flags
 from sdgan_tf.data import Splits
 from sdgan_tf.images import tile
 
-FLAGS = flags.FLAGS
 
-
-def define(values: flags.FlagValues = flags.FLAGS) -> None:
+def define(values: flags.FlagValues) -> None:
     """Defines the flags of this command."""
     at = {"flag_values": values}
     data_flags.define(values)
-    flags.DEFINE_list("runs", [], "Runs that are there, by their directories.", **at)
-    flags.DEFINE_multi_string("train", [], "A run to train: NAME and flags of bin/train.", **at)
-    flags.DEFINE_integer("steps", None, "Steps of each --train.", 1, **at)
-    flags.DEFINE_float("minutes", None, "Minutes of training of each --train.", 0.0, **at)
-    flags.DEFINE_string("verifier", None, "The judge, as in bin/evaluate.", **at)
-    flags.DEFINE_integer("pairs", evaluation.PAIRS, "Pairs of each source, half matched.", 2, **at)
-    flags.DEFINE_integer("seed", 0, "Of pairs, codes and resampling.", 0, **at)
-    define_measures(values)
-    flags.DEFINE_string("out", "runs/compare", "Folder of the report and of new runs.", **at)
+    flags.DEFINE_list(
+        "runs", [], "The directories of runs that exist already, separated by commas.", **at
+    )
+    flags.DEFINE_multi_string(
+        "train",
+        [],
+        "A run to train first: its name, then flags of bin/train. It may be given several times.",
+        **at,
+    )
+    flags.DEFINE_integer("steps", None, "How many steps each --train is trained for.", 1, **at)
+    flags.DEFINE_float("minutes", None, "How many minutes each --train is trained for.", 0.0, **at)
+    measure_flags.define(values)
+    flags.DEFINE_string("out", "runs/compare", "The folder of the report and of new runs.", **at)
 
 
-def main(arguments: Sequence[str]) -> int:
+def main(words: Sequence[str], values: flags.FlagValues) -> int:
     """Runs the command; returns its exit status."""
-    command.no_words(arguments)
-    orders, out = training_orders(FLAGS.train), Path(FLAGS.out)
-    runs = {Path(run).name: Path(run) for run in FLAGS.runs}
-    if not FLAGS.runs and not orders or len({*runs, *orders}) < len(FLAGS.runs) + len(orders):
+    command.no_words(words)
+    orders, out = training_orders(values.train), Path(values.out)
+    runs = {Path(run).name: Path(run) for run in values.runs}
+    if not values.runs and not orders or len({*runs, *orders}) < len(values.runs) + len(orders):
         raise ValueError(
             "Name what to compare by --runs and --train, each by another name. "
-            f"Received: --runs={','.join(FLAGS.runs)}, --train={FLAGS.train}"
+            f"Received: --runs={','.join(values.runs)}, --train={values.train}"
         )
-    if not FLAGS.verifier:
-        raise ValueError("Name the judge by --verifier; bin/evaluate train-verifier makes one.")
+    verifier = measure_flags.load_verifier(values)
     for run_dir in runs.values():
         training.RunDirectory(run_dir).config()  # refuses what is no run
-    if FLAGS.runs:
-        data_flags.adopt(FLAGS.runs[0], FLAGS)
-    splits = data_flags.split(data_flags.load(FLAGS, k=2), FLAGS)
-    verifier = evaluation.load_verifier(FLAGS.verifier)
-    check_judge(verifier, splits, FLAGS.pairs)
+    if values.runs:
+        data_flags.adopt(values.runs[0], values)
+    splits = data_flags.split(data_flags.load(values, k=2), values)
+    evaluation.check_splits(splits, values.pairs)
+    evaluation.check_verifier(verifier, splits.test.image_size, splits.test.channels)
+    measure_flags.note_other_data(verifier, splits)
     for run_dir in runs.values():
         check_data(run_dir, splits)
     for name, order in orders.items():
         runs[name] = out / name
-        train(name, order, runs[name])
+        train(values, name, order, runs[name])
         check_data(runs[name], splits)
     evaluator = evaluation.Evaluator(
         splits,
         verifier,
-        FLAGS.pairs,
-        FLAGS.seed,
-        floor=FLAGS.judge_floor,
-        factors=factor_reader(splits, FLAGS.factor_steps),
-        progress=command.progress,
+        values.pairs,
+        values.seed,
+        verifier_floor=values.verifier_floor,
+        factors=measure_flags.factor_reader(splits, values.factor_steps),
+        verbose=True,
     )
-    rows, pictures = [evaluator.real], {}
+    rows, images = [evaluator.real], {}
     for name, run_dir in runs.items():
         model = training.load_run(run_dir)
         title = f"{name}, step {model.completed_steps:,}"
         print(f"Measuring {title}", flush=True)
         rows.append(evaluator.measure(model, title, evaluation.megabytes(model)))
-        pictures[f"samples-{name}"] = title, tile(model.generate(8, 8, FLAGS.seed))
-    print(evaluation.write_report(rows, evaluation.facts(evaluator), out, pictures))
+        images[f"samples-{name}"] = title, tile(model.generate(8, 8, values.seed))
+    print(evaluation.write_report(rows, evaluation.facts(evaluator), out, images))
     print(f"Report: {out / 'report.md'}")
     return 0
 
@@ -103,11 +105,13 @@ def training_orders(asked: Sequence[str]) -> dict[str, list[str]]:
     return orders
 
 
-def train(name: str, order: Sequence[str], run_dir: Path) -> None:
-    """Runs bin/train in a process of its own, so that no run finds the memory of another."""
-    shared = FLAGS.flags_by_module_dict()[data_flags.__name__]
-    budget = [FLAGS[key] for key in ("steps", "minutes") if FLAGS[key].present]
+def train(values: flags.FlagValues, name: str, order: Sequence[str], run_dir: Path) -> None:
+    """Runs bin/train in a process of its own, so that no run is left with the memory of another."""
+    shared = values.flags_by_module_dict()[data_flags.__name__]
+    budget = [values[key] for key in ("steps", "minutes") if values[key].present]
     asked = [*order, *(flag.serialize() for flag in (*shared, *budget)), f"--run_dir={run_dir}"]
+    if values.import_module:
+        asked.append(values["import_module"].serialize())
     print(f"{name}: bin/train {shlex.join(asked)}", flush=True)
     done = subprocess.run([sys.executable, "-m", "sdgan_tf.cli.train", *asked], check=False)
     if done.returncode:
@@ -115,7 +119,7 @@ def train(name: str, order: Sequence[str], run_dir: Path) -> None:
 
 
 def check_data(run_dir: Path, splits: Splits) -> None:
-    """Refuses a run that was trained on other pictures than those it would be compared on."""
+    """Refuses a run that was trained on other images than those it would be compared on."""
     trained = training.RunDirectory(run_dir).config()["data"]
     if trained["fingerprint"] != splits.train.fingerprint:
         raise ValueError(
@@ -124,11 +128,5 @@ def check_data(run_dir: Path, splits: Splits) -> None:
         )
 
 
-def run() -> None:
-    """Entry point of `bin/compare`."""
-    define()
-    command.run(main, __doc__, [sys.modules[__name__], data_flags])
-
-
 if __name__ == "__main__":
-    run()
+    command.run("sdgan_tf.cli.compare")

@@ -1,9 +1,9 @@
-"""bin/data: looks after folders of pictures.
+"""bin/data: looks after folders of images.
 
   bin/data check DIR [--k=2] [--json=report.json]   says what is in a folder and what is wrong
   bin/data build DIR --out=SHARDS                   writes TFRecords, for data larger than memory
 
-DIR has a sub-folder of pictures per identity, or is flat, with pictures named
+DIR has a sub-folder of images per identity, or is flat, with images named
 <IDENTITY>_<OBSERVATION>_<anything>.png. `check` takes shards, too.
 
 Ends with 0 when all is well, 1 for bad data, 2 for a wrong command line.
@@ -18,9 +18,9 @@ from absl import flags
 
 from sdgan_tf.cli import command, data_flags
 from sdgan_tf.data import Report, build_shards, check_shards
-from sdgan_tf.data.checks import check_pictures
+from sdgan_tf.data.checks import check_images
 from sdgan_tf.data.records import is_shards
-from sdgan_tf.data.sources import find_pictures
+from sdgan_tf.data.sources import find_images
 
 
 def run() -> None:
@@ -68,7 +68,7 @@ def main(argv: list[str]) -> int:
 def _define(values: flags.FlagValues) -> None:
     at = {"flag_values": values}
     data_flags.define_decoding(values)
-    flags.DEFINE_integer("k", 2, "How many pictures each identity should have.", 1, **at)
+    flags.DEFINE_integer("k", 2, "How many images each identity should have.", 1, **at)
     flags.DEFINE_string("json", "", "check: a file to write the report to, as JSON.", **at)
     flags.DEFINE_string("out", "", "build: the folder to write, which must not exist.", **at)
 
@@ -79,11 +79,11 @@ def _check(folder: str, values: flags.FlagValues) -> int:
     else:
         options = data_flags.decoding(values)
         del options["on_bad_data"]
-        listing = find_pictures(folder)
+        listing = find_images(folder)
         report = Report(listing.root, values.k)
-        pictures = check_pictures(listing, report, **options)
-        for done, _ in enumerate(pictures, 1):
-            command.progress(done, listing.pictures)
+        images = check_images(listing, report, **options)
+        for done, _ in enumerate(images, 1):
+            command.progress(done, listing.images)
     print(report.to_text())
     if values.json:
         with open(values.json, "w", encoding="utf-8") as file:

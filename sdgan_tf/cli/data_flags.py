@@ -1,4 +1,4 @@
-"""Flags that say which pictures to use, for every command that needs some."""
+"""Flags that say which images to use, for every command that needs some."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from absl import flags
 
 from sdgan_tf.data import IdentityData, Splits
 from sdgan_tf.data import load as load_data
-from sdgan_tf.data.pictures import FITS, MAX_PIXELS
+from sdgan_tf.data.decoding import FITS, MAX_PIXELS
 from sdgan_tf.data.report import BAD_DATA_CHOICES
 
 
@@ -24,7 +24,7 @@ def define(values: flags.FlagValues) -> None:
     flags.DEFINE_string(
         "data_dir",
         "",
-        "The data: a folder with a sub-folder of pictures per identity, a flat folder of pictures "
+        "The data: a folder with a sub-folder of images per identity, a flat folder of images "
         "named <IDENTITY>_<OBSERVATION>_<anything>.png, or shards written by `bin/data build`. "
         "Empty for the built-in drawn people.",
         **at,
@@ -34,7 +34,7 @@ def define(values: flags.FlagValues) -> None:
         "drawn_identities", 400, "How many people to draw when there is no --data_dir.", 2, **at
     )
     flags.DEFINE_integer(
-        "drawn_observations", 16, "How many pictures to draw of each of these people.", 1, **at
+        "drawn_observations", 16, "How many images to draw of each of these people.", 1, **at
     )
     flags.DEFINE_integer(
         "data_seed", 0, "Which people to draw when there is no --data_dir.", 0, **at
@@ -46,31 +46,31 @@ def define(values: flags.FlagValues) -> None:
 
 
 def define_decoding(values: flags.FlagValues) -> None:
-    """Defines the flags that say how files of pictures are read.
+    """Defines the flags that say how files of images are read.
 
     Args:
         values: Where to define them.
     """
     at = {"flag_values": values}
-    flags.DEFINE_integer("image_size", 64, "Height and width of the pictures.", 1, **at)
+    flags.DEFINE_integer("image_size", 64, "Height and width of the images.", 1, **at)
     flags.DEFINE_enum("channels", "3", ["1", "3"], "1 for grey, 3 for colour.", **at)
     flags.DEFINE_enum(
         "fit",
         "crop",
         FITS,
-        "How pictures become square: crop takes the middle, pad adds white at the sides.",
+        "How images become square: crop takes the middle, pad adds white at the sides.",
         **at,
     )
     flags.DEFINE_enum(
         "on_bad_data",
         "fail",
         BAD_DATA_CHOICES,
-        "What to do about broken pictures and identities with too few: fail lists them and stops, "
+        "What to do about broken images and identities with too few: fail lists them and stops, "
         "skip lists them and goes on without.",
         **at,
     )
     flags.DEFINE_integer(
-        "max_pixels", MAX_PIXELS, "Pictures with more pixels are refused undecoded.", 1, **at
+        "max_pixels", MAX_PIXELS, "Images with more pixels are refused undecoded.", 1, **at
     )
 
 
@@ -114,7 +114,7 @@ def load(values: flags.FlagValues, k: int = 1) -> IdentityData:
 
     Args:
         values: The parsed flags.
-        k: How many pictures each identity should have.
+        k: How many images each identity should have.
 
     Returns:
         All of the data.

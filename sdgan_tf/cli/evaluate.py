@@ -1,217 +1,203 @@
 """Measures what was learned: verification, diversity, fidelity, known factors.
 
-  bin/evaluate train-verifier --data_dir=DIR --out=VERIFIER
+  bin/evaluate --run_dir=RUN
   bin/evaluate --run_dir=RUN --verifier=VERIFIER
   bin/evaluate --saved_model=DIR --data_dir=DIR --verifier=VERIFIER --out=REPORT
   bin/evaluate --images=GENERATED --data_dir=DIR --verifier=VERIFIER --out=REPORT
+  bin/evaluate train-verifier --data_dir=DIR --out=VERIFIER
 
-The first trains a judge on the training identities. The others measure a run, an exported model, or
-a folder of generated pictures by identity, beside real identities that neither model nor judge have
-seen. A run brings the flags of its data with it. The report is REPORT/report.md.
+A run, an exported model, or a folder of generated images by identity is measured beside real
+identities that neither the model nor the verifier has seen. The verifier is a network that says
+whether two images show one identity. Without --verifier, one is trained on the training identities
+of the run; it is kept in RUN/verifier and used again. `train-verifier` trains one for several runs.
+A run brings the flags of its data with it. The report is REPORT/report.md.
+
+A SavedModel given as --verifier or in --features is a program, which runs with your rights: use
+those of people you trust. A .keras file holds weights and known layers only.
 """
 
 from __future__ import annotations
 
-import sys
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from absl import flags
-from tensorflow import keras
 
 from sdgan_tf import evaluation, training
-from sdgan_tf.cli import command, data_flags, source_flags
+from sdgan_tf.cli import command, data_flags, measure_flags, source_flags
 from sdgan_tf.data import Splits
 from sdgan_tf.data import load as load_data
-from sdgan_tf.evaluation.spaces import load_space
-from sdgan_tf.evaluation.train_verifier import LOSSES
+from sdgan_tf.evaluation.verifiers.training import LOSSES
 from sdgan_tf.images import tile
 from sdgan_tf.models import AdversarialModel
 
-FLAGS = flags.FLAGS
 
-
-def define(values: flags.FlagValues = flags.FLAGS) -> None:
+def define(values: flags.FlagValues) -> None:
     """Defines the flags of this command."""
     at = {"flag_values": values}
     source_flags.define(values)
     data_flags.define(values)
-    flags.DEFINE_string("images", None, "A folder of generated pictures by identity.", **at)
     flags.DEFINE_string(
-        "verifier",
-        None,
-        "The judge: what train-verifier wrote, or a network of yours, as a SavedModel or .keras file, or "
-        "dlib-faces, the one of the extra `faces`.",
-        **at,
+        "images", None, "A folder of generated images by identity, in place of a model.", **at
     )
-    flags.DEFINE_integer("pairs", evaluation.PAIRS, "Pairs of each source, half matched.", 2, **at)
-    flags.DEFINE_integer("seed", 0, "Of pairs, codes and resampling; of the verifier.", 0, **at)
+    measure_flags.define(values)
     flags.DEFINE_list(
         "features",
         [],
-        "Further spaces of features for fidelity: torch-fidelity, an .h5 file of weights of Keras' "
-        "InceptionV3, or a network of yours.",
+        "Further networks in whose features fidelity is measured, separated by commas. Each is torch-fidelity (it "
+        "needs the extra `fidelity`), an .h5 file of weights of Keras' InceptionV3, or a network of yours as a "
+        ".keras file or a SavedModel.",
         **at,
     )
-    define_measures(values)
-    flags.DEFINE_string("out", None, "The folder to write (RUN/evaluation).", **at)
-    flags.DEFINE_integer("steps", 3000, "train-verifier: steps.", 1, **at)
-    flags.DEFINE_integer("dim", 32, "train-verifier: width of the network.", 1, **at)
-    flags.DEFINE_string("augment", "translation", "train-verifier: as in bin/train.", **at)
+    flags.DEFINE_string(
+        "out", None, "The folder to write. A run's report goes to RUN/evaluation by default.", **at
+    )
+    flags.DEFINE_integer("steps", 3000, "How many steps a verifier is trained for.", 1, **at)
+    flags.DEFINE_integer("dim", 32, "How wide the network of a trained verifier is.", 1, **at)
+    flags.DEFINE_string(
+        "augment",
+        "translation",
+        "How images are changed while a verifier is trained, as in bin/train.",
+        **at,
+    )
     flags.DEFINE_enum(
-        "loss", "margin", LOSSES, "train-verifier: triplet needs TensorFlow Addons.", **at
+        "loss",
+        "margin",
+        LOSSES,
+        "The loss by which a verifier is trained. The triplet loss needs TensorFlow Addons.",
+        **at,
     )
 
 
-def define_measures(values: flags.FlagValues) -> None:
-    """Defines the flags of the judge's floor and of the known factors."""
-    flags.DEFINE_float(
-        "judge_floor",
-        evaluation.JUDGE_FLOOR,
-        "A judge whose AUC on real validation identities is below this is refused.",
-        0.0,
-        1.0,
-        flag_values=values,
-    )
-    flags.DEFINE_integer(
-        "factor_steps",
-        2000,
-        "Of drawn people it is also measured which code moves which known factor: steps of training the reader of "
-        "the factors; 0 for none.",
-        0,
-        flag_values=values,
-    )
-
-
-def main(arguments: Sequence[str]) -> int:
+def main(words: Sequence[str], values: flags.FlagValues) -> int:
     """Runs the command; returns its exit status."""
-    if list(arguments) == ["train-verifier"]:
-        return _train_verifier()
-    if arguments:
+    if list(words) == ["train-verifier"]:
+        return _train_verifier(values)
+    if words:
         raise ValueError(
-            f"Flags have the form --name=value; the only word is train-verifier. Received: {' '.join(arguments)}"
+            f"Flags have the form --name=value; the only word is train-verifier. Received: {' '.join(words)}"
         )
-    out = _out()
-    source = None if FLAGS.images else source_flags.load(FLAGS)
-    if not FLAGS.verifier:
-        raise ValueError("Name the judge by --verifier; bin/evaluate train-verifier makes one.")
-    verifier = evaluation.load_verifier(FLAGS.verifier)
-    spaces = [load_space(path) for path in FLAGS.features]
-    splits = source_flags.splits(source, FLAGS)
-    check_judge(verifier, splits, FLAGS.pairs)
-    name, size = _name(source, splits), None
+    out = _out(values)
+    source = None if values.images else source_flags.load(values)
+    verifier = (
+        measure_flags.load_verifier(values) if values.verifier or not values.run_dir else None
+    )
+    features = [evaluation.load_features(path) for path in values.features]
+    splits = source_flags.splits(values, source)
+    evaluation.check_splits(splits, values.pairs)
+    name, size = _name(values, source, splits), None
     if source is None:
-        source = load_data(FLAGS.images, **data_flags.decoding(FLAGS))
+        source = load_data(values.images, **data_flags.decoding(values))
     elif isinstance(source, AdversarialModel):
         size = evaluation.megabytes(source)
+    evaluation.check_source(source, splits)
+    verifier = verifier or _verifier_of_run(values, splits)
+    evaluation.check_verifier(verifier, splits.test.image_size, splits.test.channels)
+    measure_flags.note_other_data(verifier, splits)
     results = evaluation.evaluate(
         source,
         splits,
         verifier,
         name,
         size,
-        pairs=FLAGS.pairs,
-        seed=FLAGS.seed,
-        spaces=spaces,
-        floor=FLAGS.judge_floor,
-        factors=factor_reader(splits, FLAGS.factor_steps),
-        progress=command.progress,
+        pairs=values.pairs,
+        seed=values.seed,
+        features=features,
+        verifier_floor=values.verifier_floor,
+        factors=measure_flags.factor_reader(splits, values.factor_steps),
+        verbose=True,
     )
-    reference = results.facts["reference_pictures"]
-    pictures = {
+    reference = results.facts["reference_images"]
+    images = {
         "samples": ("Rows share the identity", tile(results.samples)),
         "nearest": (
-            f"A sample, then the nearest of {reference:,} training pictures",
+            f"A sample, then the nearest of {reference:,} training images",
             tile(results.nearest),
         ),
     }
-    print(evaluation.write_report(results.rows, results.facts, out, pictures))
+    print(evaluation.write_report(results.rows, results.facts, out, images))
     print(f"Report: {out / 'report.md'}")
     return 0
 
 
-def check_judge(verifier: evaluation.Verifier, splits: Splits, pairs: int) -> None:
-    """Refuses what cannot be measured with; warns of a judge that may have seen the test identities."""
-    evaluation.check(splits, verifier, pairs)
-    if verifier.facts.get("data") not in (None, splits.train.fingerprint):
-        print(
-            "Note: the verifier was trained on other pictures than these training identities. If it has seen "
-            "the test identities, the numbers flatter.",
-            file=sys.stderr,
-        )
-
-
-def factor_reader(splits: Splits, steps: int) -> evaluation.FactorReader | None:
-    """A reader of the known factors; None for no steps, and for pictures of which none is known."""
-    if not steps or getattr(splits.train, "factors", None) is None:
-        return None
-    print("Training a reader of the known factors", flush=True)
-    return evaluation.train_factor_reader(splits.train, splits.test, steps, callbacks=[_Steps()])
-
-
-def _out() -> Path:
+def _out(values: flags.FlagValues) -> Path:
     """The folder to write to, refused before long work if it cannot be."""
-    if not FLAGS.out and not FLAGS.run_dir:
+    if not values.out and not values.run_dir:
         raise ValueError("Say where to write by --out=FOLDER.")
-    out = Path(FLAGS.out or Path(FLAGS.run_dir) / "evaluation")
+    out = Path(values.out or Path(values.run_dir) / "evaluation")
     if out.exists() and not out.is_dir():
         raise FileExistsError(f"{out} is no folder: name another by --out.")
     return out
 
 
-def _name(source, splits: Splits) -> str:
+def _name(values: flags.FlagValues, source, splits: Splits) -> str:
     """What the source is called in the report."""
     if source is None:
-        return Path(FLAGS.images).name
-    name = f"{Path(FLAGS.run_dir or FLAGS.saved_model).name}, step {source.completed_steps:,}"
-    if not FLAGS.run_dir:
+        return Path(values.images).name
+    name = f"{Path(values.run_dir or values.saved_model).name}, step {source.completed_steps:,}"
+    if not values.run_dir:
         return name
-    trained = training.RunDirectory(FLAGS.run_dir).config()["data"]["fingerprint"]
+    trained = training.RunDirectory(values.run_dir).config()["data"]["fingerprint"]
     same = trained == splits.train.fingerprint
     return name if same else f"{name}, trained on other data"
 
 
-def _train_verifier() -> int:
-    if not FLAGS.out or Path(FLAGS.out).exists():
+def _verifier_of_run(values: flags.FlagValues, splits: Splits) -> evaluation.Verifier:
+    """The verifier in the run's directory, trained first where there is none for these data."""
+    folder = Path(values.run_dir) / "verifier"
+    if folder.exists():
+        verifier = evaluation.load_verifier(folder)
+        if verifier.facts.get("data") == splits.train.fingerprint:
+            print(f"Using the verifier that was trained for this run before: {folder}")
+            return verifier
+        print(f"{folder} was trained on other images, so it is replaced.")
+    print(
+        f"No --verifier was given, so one is trained on {len(splits.train):,} training identities: "
+        f"{values.steps:,} steps. The usual 3,000 take about eight minutes at 64 pixels on two processor cores. "
+        f"It is kept in {folder} for the next time.",
+        flush=True,
+    )
+    verifier = _trained(values, splits, f"verifier of {Path(values.run_dir).name}")
+    if folder.exists():
+        shutil.rmtree(folder)
+    verifier.save(folder)
+    return verifier
+
+
+def _train_verifier(values: flags.FlagValues) -> int:
+    if not values.out or Path(values.out).exists():
         raise FileExistsError(
             "Name a new folder for the verifier by --out. "
-            f"Received: --out={FLAGS.out or ''}{', which exists' if FLAGS.out else ''}"
+            f"Received: --out={values.out or ''}{', which exists' if values.out else ''}"
         )
-    splits = source_flags.splits(None, FLAGS)
+    splits = source_flags.splits(values)
     for part in splits._fields:
         evaluation.check_identities(getattr(splits, part), part)
         print(f"{part.capitalize()}: {getattr(splits, part).summary()}")
-    verifier = evaluation.train_verifier(
-        splits.train,
-        Path(FLAGS.out).name,
-        FLAGS.steps,
-        FLAGS.dim,
-        augment=FLAGS.augment,
-        loss=FLAGS.loss,
-        seed=FLAGS.seed,
-        callbacks=[_Steps()],
-    )
-    verifier.facts["data"] = splits.train.fingerprint
-    for part in ("validation", "test"):
-        score = evaluation.judge_auc(verifier, getattr(splits, part))
-        verifier.facts[f"{part}_auc"] = round(score, 4)
-        print(f"AUC on {part} identities: {score:.3f}")
-    print(f"Verifier: {verifier.save(FLAGS.out)}")
+    print(f"Verifier: {_trained(values, splits, Path(values.out).name).save(values.out)}")
     return 0
 
 
-class _Steps(keras.callbacks.Callback):
-    """Shows how far training has come."""
-
-    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        command.progress(batch + 1, self.params["steps"], "steps")
-
-
-def run() -> None:
-    """Entry point of `bin/evaluate`."""
-    define()
-    command.run(main, __doc__, [sys.modules[__name__], source_flags, data_flags])
+def _trained(values: flags.FlagValues, splits: Splits, name: str) -> evaluation.Verifier:
+    """A new verifier, which knows its own score on identities that it has not seen."""
+    verifier = evaluation.train_verifier(
+        splits.train,
+        name,
+        values.steps,
+        values.dim,
+        augment=values.augment,
+        loss=values.loss,
+        seed=values.seed,
+        verbose=True,
+    )
+    verifier.facts["data"] = splits.train.fingerprint
+    for part in ("validation", "test"):
+        score = evaluation.verifier_auc(verifier, getattr(splits, part))
+        verifier.facts[f"{part}_auc"] = round(score, 4)
+        print(f"AUC on {part} identities: {score:.3f}")
+    return verifier
 
 
 if __name__ == "__main__":
-    run()
+    command.run("sdgan_tf.cli.evaluate")

@@ -8,7 +8,6 @@ It prints the command that starts the server, by Docker, and one that asks it.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
 from absl import flags
@@ -43,9 +42,6 @@ def main(words: Sequence[str], values: flags.FlagValues) -> int:
     serve, ask = serving.container.commands(path.parent)
     print(f"\nTo serve it:\n  {serve}\nTo ask it:\n  {ask}")
     return 0
-
-
-GROUPS = (sys.modules[__name__],)
 
 
 if __name__ == "__main__":

@@ -1,17 +1,16 @@
-"""Finds the codes of photos, and shows the same identity otherwise and others likewise.
+"""Finds the codes of photos; shows the same identity in new observations, and other identities.
 
-  bin/invert PHOTO... --run_dir=RUN --out=found
-  bin/invert a1.jpg a2.jpg --same_identity --run_dir=RUN --out=found   one z_I for both
+  bin/invert PHOTO... --run_dir=RUN --out=inverted
+  bin/invert a1.jpg a2.jpg --same_identity --run_dir=RUN --out=inverted   one z_I for both
 
-Writes codes.npz (for bin/generate --codes), errors.json, inversion.png (photos beside pictures),
+Writes codes.npz (for bin/generate --codes), errors.json, inversion.png (photos beside their images),
 observations.png, identities.png and, of two photos or more, interpolation.png. Photos are PNG, JPEG,
-BMP, GIF or WebP of any size and become the model's squares as --fit says. The error is the root
+BMP, GIF or WebP of any size and are made square, of the model's size, as --fit says. The error is the root
 mean square difference in grey levels, 0 to 255; it has to beat that of the best random code.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,75 +19,83 @@ from absl import flags
 
 from sdgan_tf import evaluation, generation
 from sdgan_tf.cli import command, source_flags
-from sdgan_tf.data import pictures
+from sdgan_tf.data import decoding
 
-FLAGS = flags.FLAGS
 DEFAULTS = generation.Search()
 
 
-def define(values: flags.FlagValues = flags.FLAGS) -> None:
+def define(values: flags.FlagValues) -> None:
     """Defines the flags of this command."""
     source_flags.define(values)
     at = {"flag_values": values}
-    flags.DEFINE_string("out", None, "The folder to write, which must not exist.", **at)
+    flags.DEFINE_string("out", None, "The folder to write, which must not exist yet.", **at)
     flags.DEFINE_bool(
-        "same_identity", False, "All photos show one identity and share its z_I.", **at
+        "same_identity", False, "Whether all photos show one identity and so share one z_I.", **at
     )
     flags.DEFINE_enum(
-        "fit", "crop", pictures.FITS, "How photos become square: crop, or pad on white.", **at
+        "fit",
+        "crop",
+        decoding.FITS,
+        "How a photo becomes square: crop takes its middle, pad lays all of it on white.",
+        **at,
     )
     flags.DEFINE_integer(
-        "max_pixels", pictures.MAX_PIXELS, "Photos with more are refused undecoded.", 1, **at
+        "max_pixels",
+        decoding.MAX_PIXELS,
+        "A photo with more pixels is refused before it is decoded.",
+        1,
+        **at,
     )
     flags.DEFINE_string(
         "verifier",
         None,
-        "A verifier whose embeddings are to be matched, too; see --perceptual.",
+        "The folder of a verifier: the search then looks for its embedding of the photo too, see --perceptual.",
         **at,
     )
     for name, help in (
-        ("steps", "Steps of descent."),
-        ("restarts", "Descents for each photo."),
-        ("random_codes", "Random codes tried first, the best of which are starts."),
+        ("steps", "The number of steps of each descent."),
+        ("restarts", "The number of descents for each photo."),
+        (
+            "random_codes",
+            "How many random codes are tried first: the descents start from the best of them.",
+        ),
     ):
         flags.DEFINE_integer(name, getattr(DEFAULTS, name), help, 1, **at)
-    flags.DEFINE_float("rate", DEFAULTS.rate, "First learning rate of the descent.", 0.0, **at)
+    flags.DEFINE_float("rate", DEFAULTS.rate, "The first learning rate of a descent.", 0.0, **at)
     flags.DEFINE_float(
-        "perceptual", DEFAULTS.perceptual, "Weight of the verifier's distance.", 0.0, **at
+        "perceptual",
+        DEFAULTS.perceptual,
+        "The weight of the verifier's distance beside that of the pixels.",
+        0.0,
+        **at,
     )
-    flags.DEFINE_integer("seed", 0, "Of the random codes and of the edits.", **at)
+    flags.DEFINE_integer("seed", 0, "Seed of the random codes and of the edits.", **at)
 
 
-def main(arguments: Sequence[str]) -> int:
+def main(words: Sequence[str], values: flags.FlagValues) -> int:
     """Runs the command; returns its exit status."""
-    if not arguments or not FLAGS.out:
+    if not words or not values.out:
         raise ValueError(
             "Name photos, and a folder to write by --out: bin/invert PHOTO... --out=DIR"
         )
-    if Path(FLAGS.out).exists():
-        raise FileExistsError(f"{FLAGS.out} exists already, and nothing is overwritten.")
-    search = generation.Search(**{name: getattr(FLAGS, name) for name in DEFAULTS.__annotations__})
-    model = source_flags.load(FLAGS)
+    if Path(values.out).exists():
+        raise FileExistsError(f"{values.out} exists already, and nothing is overwritten.")
+    search = generation.Search(**{name: getattr(values, name) for name in DEFAULTS.__annotations__})
+    model = source_flags.load(values)
     size, channels = model.image_size, model.channels
     photos = np.stack(
-        [pictures.decode(name, size, channels, FLAGS.fit, FLAGS.max_pixels) for name in arguments]
+        [decoding.decode(name, size, channels, values.fit, values.max_pixels) for name in words]
     )
-    embed = evaluation.load_verifier(FLAGS.verifier).embed_tensor if FLAGS.verifier else None
-    found = generation.invert(model, photos, search, FLAGS.same_identity, embed, command.progress)
-    for name, error, random_error in zip(arguments, found.error, found.random_error):
+    embed = evaluation.load_verifier(values.verifier).embed_tensor if values.verifier else None
+    inversion = generation.invert(model, photos, search, values.same_identity, embed, verbose=True)
+    for name, error, random_error in zip(words, inversion.error, inversion.random_error):
         print(
             f"{name}: error {error:.1f}, best of {search.random_codes:,} random codes {random_error:.1f}"
         )
-    out = generation.save_inversion(model, photos, found, FLAGS.out, arguments, FLAGS.seed)
+    out = generation.save_inversion(model, photos, inversion, values.out, words, values.seed)
     print(f"Written: {out}")
     return 0
 
 
-def run() -> None:
-    """Entry point of `bin/invert`."""
-    define()
-    command.run(main, __doc__, [sys.modules[__name__], source_flags])
-
-
 if __name__ == "__main__":
-    run()
+    command.run("sdgan_tf.cli.invert")

@@ -1,118 +1,114 @@
-"""Asks people whether pictures show one identity, as the paper does.
+"""Asks people whether images show one identity, as the paper does.
 
   bin/study make --run_dir=RUN --out=STUDY                 draws the pairs
   bin/study score --key=STUDY/key.json anna.csv ben.csv    scores what people answered
 
-`make` writes STUDY/page.html, a page with all its pictures for a browser without a network, to be sent to
-annotators, who save their answers as a file and send it back; and STUDY/key.json, which says what is what
+`make` writes two files. STUDY/page.html holds all its images and needs no network: send it to the
+annotators, who save their answers as a file and send it back. STUDY/key.json says what each pair shows
 and stays with you. A quarter of the pairs is of each kind: real and generated, of one identity and of two.
-Real pictures are those of the test identities of the run's own data, unless data flags say otherwise.
+Real images are those of the test identities of the run's own data, unless data flags say otherwise.
 
 `score` writes scores.md and scores.json beside the key, and may be run again as answers arrive.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from absl import flags
 
+from sdgan_tf import study
 from sdgan_tf.cli import command, data_flags, source_flags
 from sdgan_tf.data import IdentityData, from_directory
-from sdgan_tf.evaluation import study, study_score
-from sdgan_tf.evaluation.study_answers import read_answers, read_key
 from sdgan_tf.files import atomic_file, write_json
-from sdgan_tf.models import Renderer
-
-FLAGS = flags.FLAGS
+from sdgan_tf.models import ImageModel
 
 
-def define(values: flags.FlagValues = flags.FLAGS) -> None:
+def define(values: flags.FlagValues) -> None:
     """Defines the flags of this command."""
     source_flags.define(values)
     data_flags.define(values)
     at = {"flag_values": values}
-    flags.DEFINE_string("out", None, "make: the folder to write, which must not exist.", **at)
-    flags.DEFINE_integer("pairs", 100, "make: how many pairs, a multiple of four.", 4, **at)
+    flags.DEFINE_string(
+        "out", None, "make: the folder to write; there must be none of that name yet.", **at
+    )
+    flags.DEFINE_integer(
+        "pairs", 100, "make: how many pairs are shown; the number is a multiple of four.", 4, **at
+    )
     flags.DEFINE_integer(
         "seed",
         0,
-        "make: of pairs and order. Keep it to yourself: with the data it gives the key.",
+        "make: the seed of the pairs and of their order. Keep it to yourself, because with the data it gives the key.",
         0,
         **at,
     )
-    flags.DEFINE_string("question", study.QUESTION, "make: what annotators are asked.", **at)
+    flags.DEFINE_string(
+        "question", study.QUESTION, "make: the question that annotators are asked.", **at
+    )
     flags.DEFINE_string(
         "images",
         None,
-        "make: generated pictures by identity in a folder, instead of a model.",
+        "make: a folder of generated images by identity, in place of a model.",
         **at,
     )
-    flags.DEFINE_string("key", None, "score: the study's key.json.", **at)
+    flags.DEFINE_string("key", None, "score: the file key.json of the study.", **at)
 
 
-def main(arguments: Sequence[str]) -> int:
+def main(words: Sequence[str], values: flags.FlagValues) -> int:
     """Runs the command; returns its exit status."""
-    word, *files = arguments or [""]
+    word, *files = words or [""]
     if word == "make":
         command.no_words(files)
-        return _make()
+        return _make(values)
     if word == "score":
-        return _score(files)
+        return _score(values, files)
     raise ValueError(
         "Say `bin/study make` or `bin/study score FILES`, see bin/study --help. "
-        f"Received: {' '.join(arguments) or 'neither'}"
+        f"Received: {' '.join(words) or 'neither'}"
     )
 
 
-def _make() -> int:
-    if not FLAGS.out:
+def _make(values: flags.FlagValues) -> int:
+    if not values.out:
         raise ValueError("Name the study's folder by --out, such as --out=studies/faces.")
-    if Path(FLAGS.out).exists():
-        raise FileExistsError(f"{FLAGS.out} exists already, and nothing is overwritten.")
-    source = _source()
-    splits = source_flags.splits(source, FLAGS)
-    made = study.make(source, splits, FLAGS.pairs, FLAGS.seed, FLAGS.question)
-    folder = made.save(FLAGS.out)
+    if Path(values.out).exists():
+        raise FileExistsError(f"{values.out} exists already, and nothing is overwritten.")
+    source = _source(values)
+    splits = source_flags.splits(values, source)
+    made = study.make(source, splits, values.pairs, values.seed, values.question)
+    folder = made.save(values.out)
     print(f"For the annotators: {folder / study.PAGE}")
     print(f"For you alone: {folder / study.KEY}")
     print(f"Then: bin/study score --key={folder / study.KEY} ANSWERS.csv ...")
     return 0
 
 
-def _source() -> Renderer | IdentityData:
-    if not FLAGS.images:
-        return source_flags.load(FLAGS)
-    if FLAGS.run_dir or FLAGS.saved_model:
+def _source(values: flags.FlagValues) -> ImageModel | IdentityData:
+    if not values.images:
+        return source_flags.load(values)
+    if values.run_dir or values.saved_model:
         raise ValueError(
-            "Generated pictures come from --images or from a model, not from both. Received: "
-            f"--images={FLAGS.images}, --run_dir={FLAGS.run_dir}, --saved_model={FLAGS.saved_model}"
+            "Generated images come from --images or from a model, not from both. Received: "
+            f"--images={values.images}, --run_dir={values.run_dir}, --saved_model={values.saved_model}"
         )
-    return from_directory(FLAGS.images, **data_flags.decoding(FLAGS))
+    return from_directory(values.images, **data_flags.decoding(values))
 
 
-def _score(files: Sequence[str]) -> int:
-    if not FLAGS.key:
+def _score(values: flags.FlagValues, files: Sequence[str]) -> int:
+    if not values.key:
         raise ValueError("Name the key by --key, such as --key=studies/faces/key.json.")
-    key = read_key(FLAGS.key)
-    found = study_score.results(key, read_answers(files, key))
-    text = study_score.to_markdown(found)
-    folder = Path(FLAGS.key).parent
+    key = study.read_key(values.key)
+    results = study.results(key, study.read_answers(files, key))
+    text = study.to_markdown(results)
+    folder = Path(values.key).parent
     with atomic_file(folder / "scores.md") as file:
         file.write(text.encode())
-    write_json(folder / "scores.json", found)
+    write_json(folder / "scores.json", results)
     print(text)
     print(f"Written: {folder / 'scores.md'}, {folder / 'scores.json'}")
     return 0
 
 
-def run() -> None:
-    """Entry point of `bin/study`."""
-    define()
-    command.run(main, __doc__, [sys.modules[__name__], source_flags, data_flags])
-
-
 if __name__ == "__main__":
-    run()
+    command.run("sdgan_tf.cli.study")

@@ -24,6 +24,12 @@ from sdgan_tf.models import AdversarialModel
 GROUPS = (run_flags, data_flags, model_flags)
 
 
+def define(values: flags.FlagValues) -> None:
+    """Defines the flags of this command."""
+    for group in GROUPS:
+        group.define(values)
+
+
 def main(words: Sequence[str], values: flags.FlagValues) -> int:
     """Runs the command; returns its exit status."""
     command.no_words(words)

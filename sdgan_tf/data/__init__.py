@@ -1,16 +1,16 @@
-"""Pictures by identity: from folders, TFRecords or code to matched tuples."""
+"""Images by identity: from folders, TFRecords or code to matched tuples."""
 
+from sdgan_tf.data.decoding import BadImage
+from sdgan_tf.data.identity_data import IdentityData, Splits
 from sdgan_tf.data.loading import drawn, from_directory, load
 from sdgan_tf.data.memory import IdentityImages
-from sdgan_tf.data.pictures import BadPicture
 from sdgan_tf.data.records import IdentityRecords, check_shards, from_tfrecord
 from sdgan_tf.data.report import BadData, Report
 from sdgan_tf.data.shards import build_shards
-from sdgan_tf.data.store import IdentityData, Splits
 
 __all__ = [
     "BadData",
-    "BadPicture",
+    "BadImage",
     "IdentityData",
     "IdentityImages",
     "IdentityRecords",

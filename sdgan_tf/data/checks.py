@@ -1,4 +1,4 @@
-"""The data doctor: looks at every picture once and hands the good ones on."""
+"""The data doctor: looks at every image once and hands the good ones on."""
 
 from __future__ import annotations
 
@@ -12,40 +12,40 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sdgan_tf.data import pictures, sources
+from sdgan_tf.data import decoding, sources
 from sdgan_tf.data.report import Report
 
 
 class Checked(NamedTuple):
-    """A picture that passed: its identity, its file and uint8 `[size, size, channels]`."""
+    """An image that passed: its identity, its file and uint8 `[size, size, channels]`."""
 
     identity: str
     path: str
     pixels: np.ndarray
 
 
-def check_pictures(
+def check_images(
     listing: sources.Listing,
     report: Report,
     image_size: int,
     channels: int,
     fit: str,
-    max_pixels: int = pictures.MAX_PIXELS,
+    max_pixels: int = decoding.MAX_PIXELS,
 ) -> Iterator[Checked]:
-    """Reads, checks and decodes every picture once, on all processors.
+    """Reads, checks and decodes every image once, on all processors.
 
     Args:
         listing: The files.
         report: Is filled in; it is complete when the iterator has ended.
-        image_size: Height and width of the decoded pictures.
+        image_size: Height and width of the decoded images.
         channels: 1 or 3.
-        fit: `"crop"` or `"pad"`, see `pictures.decode`.
-        max_pixels: Larger pictures are broken ones.
+        fit: `"crop"` or `"pad"`, see `decoding.decode`.
+        max_pixels: Larger images are broken ones.
 
     Yields:
-        Each good picture as `Checked`, in the order of `listing`.
+        Each good image as `Checked`, in the order of `listing`.
     """
-    pictures.check_options(image_size, channels, fit)
+    decoding.check_options(image_size, channels, fit)
     report.counts = dict.fromkeys(listing.identities, 0)
     report.broken += listing.misnamed
     report.ignored = listing.ignored
@@ -55,18 +55,18 @@ def check_pictures(
 
     def look(path: str):
         try:
-            contents = pictures.read_bytes(os.path.join(listing.root, path))
-            header, pixels = pictures.decode_with_header(
+            contents = decoding.read_bytes(os.path.join(listing.root, path))
+            header, pixels = decoding.decode_with_header(
                 contents, path, image_size, channels, fit, max_pixels
             )
             return hashlib.sha256(contents).digest(), header, pixels
-        except pictures.BadPicture as error:
+        except decoding.BadImage as error:
             return error
 
     files = [(name, path) for name, paths in listing.identities.items() for path in paths]
     seen = parallel_map(look, (path for _, path in files))
     for (name, path), result in zip(files, seen):
-        if isinstance(result, pictures.BadPicture):
+        if isinstance(result, decoding.BadImage):
             report.broken.append((path, result.reason))
             continue
         digest, header, pixels = result

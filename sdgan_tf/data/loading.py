@@ -6,8 +6,8 @@ import os
 
 import numpy as np
 
-from sdgan_tf.data import pictures, sources
-from sdgan_tf.data.checks import check_pictures, parallel_map
+from sdgan_tf.data import decoding, sources
+from sdgan_tf.data.checks import check_images, parallel_map
 from sdgan_tf.data.drawn import (
     IDENTITY_FACTORS,
     OBSERVATION_FACTORS,
@@ -15,10 +15,10 @@ from sdgan_tf.data.drawn import (
     observation_factors,
     render,
 )
+from sdgan_tf.data.identity_data import IdentityData
 from sdgan_tf.data.memory import MAX_BYTES, IdentityImages, aligned_empty, check_memory
 from sdgan_tf.data.records import from_tfrecord, is_shards
 from sdgan_tf.data.report import Report, check_on_bad_data, settle
-from sdgan_tf.data.store import IdentityData
 
 
 def from_directory(
@@ -27,43 +27,43 @@ def from_directory(
     channels: int = 3,
     fit: str = "crop",
     on_bad_data: str = "fail",
-    max_pixels: int = pictures.MAX_PIXELS,
+    max_pixels: int = decoding.MAX_PIXELS,
     max_bytes: int = MAX_BYTES,
     k: int = 1,
 ) -> IdentityImages:
-    """Reads the pictures of a folder into memory, by identity.
+    """Reads the images of a folder into memory, by identity.
 
-    The folder has a sub-folder for each identity, or it is flat and its pictures are named
+    The folder has a sub-folder for each identity, or it is flat and its images are named
     `<IDENTITY>_<OBSERVATION>_<anything>.png`.
 
     Args:
         path: The folder.
-        image_size: Height and width to which pictures are resized.
+        image_size: Height and width to which images are resized.
         channels: 1 for luminance, 3 for red, green and blue.
-        fit: `"crop"` takes the square in the middle, `"pad"` keeps the whole picture on white.
-        on_bad_data: `"fail"` raises an error that lists all broken pictures and all identities
-            with fewer than `k`; `"skip"` leaves broken pictures out and logs which.
-        max_pixels: A picture with more is broken; none is decoded before this is known.
-        max_bytes: How much memory the decoded pictures may take.
-        k: How many pictures each identity should have.
+        fit: `"crop"` takes the square in the middle, `"pad"` keeps the whole image on white.
+        on_bad_data: `"fail"` raises an error that lists all broken images and all identities
+            with fewer than `k`; `"skip"` leaves broken images out and logs which.
+        max_pixels: An image with more is broken; none is decoded before this is known.
+        max_bytes: How much memory the decoded images may take.
+        k: How many images each identity should have.
 
     Returns:
         `IdentityImages`, whose `report` says what was found.
 
     Raises:
-        ValueError: If the folder has no pictures, a layout that tells no identities, or too many
-            pictures for `max_bytes`.
+        ValueError: If the folder has no images, a layout that tells no identities, or too many
+            images for `max_bytes`.
         BadData: If there are bad data and `on_bad_data` is `"fail"`.
     """
     check_on_bad_data(on_bad_data)
-    pictures.check_options(image_size, channels, fit)
-    listing = sources.find_pictures(path)
-    check_memory(listing.pictures, image_size, channels, max_bytes)
-    images = aligned_empty((listing.pictures, image_size, image_size, channels))
+    decoding.check_options(image_size, channels, fit)
+    listing = sources.find_images(path)
+    check_memory(listing.images, image_size, channels, max_bytes)
+    images = aligned_empty((listing.images, image_size, image_size, channels))
     report = Report(source=listing.root, k=k)
     filled = 0
-    for picture in check_pictures(listing, report, image_size, channels, fit, max_pixels):
-        images[filled] = picture.pixels
+    for image in check_images(listing, report, image_size, channels, fit, max_pixels):
+        images[filled] = image.pixels
         filled += 1
     settle(report, on_bad_data)
     kept = {name: count for name, count in report.counts.items() if count}
@@ -85,13 +85,13 @@ def drawn(
 
     Args:
         identities: How many
-        observations: How many pictures of each.
-        image_size: Height and width of the pictures.
+        observations: How many images of each.
+        image_size: Height and width of the images.
         seed: Another seed gives other  More identities or observations do not: they are
             added to those there are.
         channels: 1 for luminance, 3 for red, green and blue.
         on_bad_data: `"fail"` or `"skip"`, see `IdentityData`.
-        max_bytes: How much memory the pictures may take.
+        max_bytes: How much memory the images may take.
 
     Returns:
         `IdentityImages` with `factors`.
@@ -102,7 +102,7 @@ def drawn(
     for name, value in (("identities", identities), ("observations", observations)):
         if value < 1:
             raise ValueError(f"`{name}` must be 1 or more. Received: {name}={value}")
-    pictures.check_options(image_size, channels, "crop")
+    decoding.check_options(image_size, channels, "crop")
     check_memory(identities * observations, image_size, channels, max_bytes)
     who = np.repeat(np.arange(identities), observations)
     identity = identity_factors(seed, np.arange(identities))
@@ -133,25 +133,25 @@ def load(
     channels: int = 3,
     fit: str = "crop",
     on_bad_data: str = "fail",
-    max_pixels: int = pictures.MAX_PIXELS,
+    max_pixels: int = decoding.MAX_PIXELS,
     k: int = 1,
     drawn_identities: int = 400,
     drawn_observations: int = 16,
     seed: int = 0,
 ) -> IdentityData:
-    """Opens a data set, whatever it is: shards, a folder of pictures, or the drawn
+    """Opens a data set, whatever it is: shards, a folder of images, or the drawn
 
     Args:
-        path: A folder that `build_shards` wrote, or a folder of pictures; empty for drawn
-        image_size: Height and width of the pictures. Shards must have been built with it, with
+        path: A folder that `build_shards` wrote, or a folder of images; empty for drawn
+        image_size: Height and width of the images. Shards must have been built with it, with
             `channels` and, to the letter, with `fit`.
         channels: 1 or 3.
         fit: `"crop"` or `"pad"`.
         on_bad_data: `"fail"` or `"skip"`.
         max_pixels: See `from_directory`.
-        k: How many pictures each identity of a folder should have.
+        k: How many images each identity of a folder should have.
         drawn_identities: How many people to draw.
-        drawn_observations: How many pictures to draw of each.
+        drawn_observations: How many images to draw of each.
         seed: Which people to draw.
 
     Returns:
@@ -172,7 +172,7 @@ def load(
     if built != asked:
         raise ValueError(
             f"The shards in {os.fspath(path)!r} were built with {_flags(built)}. Received: "
-            f"{_flags(asked)}. Ask for what they are, or build other shards of the pictures."
+            f"{_flags(asked)}. Ask for what they are, or build other shards of the images."
         )
     return data
 

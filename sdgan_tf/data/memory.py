@@ -1,4 +1,4 @@
-"""Pictures by identity in memory."""
+"""Images by identity in memory."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import hashlib
 import numpy as np
 import tensorflow as tf
 
+from sdgan_tf.data.identity_data import IdentityData
 from sdgan_tf.data.report import Report
-from sdgan_tf.data.store import IdentityData
 
 MAX_BYTES = 4 * 2**30
 # In bytes; TensorFlow stops the process when it meets anything less.
@@ -16,12 +16,12 @@ _ALIGNMENT = 64
 
 
 class IdentityImages(IdentityData):
-    """Pictures by identity in memory.
+    """Images by identity in memory.
 
     Attributes:
-        factors: What is known of how the pictures came to be, or None: a dictionary of
+        factors: What is known of how the images came to be, or None: a dictionary of
             `"identity"`, float32 `[identities, f_i]`, `"observation"`, float32
-            `[pictures, f_o]`, and the names of their columns, `"identity_names"` and
+            `[images, f_o]`, and the names of their columns, `"identity_names"` and
             `"observation_names"`.
     """
 
@@ -35,12 +35,12 @@ class IdentityImages(IdentityData):
         factors: dict | None = None,
         fields: dict[str, np.ndarray] | None = None,
     ):
-        """Takes the pictures of all identities, one identity after another.
+        """Takes the images of all identities, one identity after another.
 
         Args:
             names: The identities' names, all different.
-            counts: int64 `[identities]`, how many pictures each has.
-            images: uint8 `[pictures, size, size, channels]`, 0 to 255. They may be kept as they
+            counts: int64 `[identities]`, how many images each has.
+            images: uint8 `[images, size, size, channels]`, 0 to 255. They may be kept as they
                 are: do not change them later.
             on_bad_data: `"fail"` or `"skip"`, see `IdentityData`.
             report: What the data doctor found, if it was asked.
@@ -57,7 +57,7 @@ class IdentityImages(IdentityData):
         _check_fields(fields, len(images))
         self._array = _aligned(images)
         # The usual conversions copy, twice for a while; this shares. And it stays on the CPU even
-        # where there is a GPU: that is where pipelines gather pictures.
+        # where there is a GPU: that is where pipelines gather images.
         with tf.init_scope():
             self._tensor = tf.experimental.dlpack.from_dlpack(self._array.__dlpack__())
             with tf.device("CPU:0"):
@@ -69,7 +69,7 @@ class IdentityImages(IdentityData):
 
     @property
     def images(self) -> np.ndarray:
-        """uint8 `[pictures, h, w, c]`, one identity after another. A copy, if of a split."""
+        """uint8 `[images, h, w, c]`, one identity after another. A copy, if of a split."""
         whole = self._array
         numbers = _spans(self._starts, self.counts)
         return whole if len(numbers) == len(whole) else whole[numbers]
@@ -80,7 +80,7 @@ class IdentityImages(IdentityData):
         numbers = _spans(self._starts, self.counts)
         return {name: values.numpy()[numbers] for name, values in self._fields.items()}
 
-    def _pictures(self, numbers: np.ndarray) -> np.ndarray:
+    def _images(self, numbers: np.ndarray) -> np.ndarray:
         return self._array[numbers]
 
     def _fetch(self, steps, draw, batch_size: int, k: int) -> tf.data.Dataset:
@@ -108,7 +108,7 @@ class IdentityImages(IdentityData):
         )
         part.factors = None
         if self.factors is not None:
-            # Rows of factors lie as `images` does, which in a split is not as the pictures lie.
+            # Rows of factors lie as `images` does, which in a split is not as the images lie.
             first = np.cumsum(self.counts) - self.counts
             rows = _spans(first[identities], self.counts[identities])
             part.factors = {
@@ -147,12 +147,12 @@ def _aligned(images: np.ndarray) -> np.ndarray:
     return copy
 
 
-def check_memory(pictures: int, image_size: int, channels: int, max_bytes: int) -> None:
-    """Raises a `ValueError` if so many pictures, decoded, would take more than `max_bytes`."""
-    needed = pictures * image_size**2 * channels
+def check_memory(images: int, image_size: int, channels: int, max_bytes: int) -> None:
+    """Raises a `ValueError` if so many images, decoded, would take more than `max_bytes`."""
+    needed = images * image_size**2 * channels
     if needed > max_bytes:
         raise ValueError(
-            f"{pictures:,} pictures of {image_size}x{image_size}x{channels} need "
+            f"{images:,} images of {image_size}x{image_size}x{channels} need "
             f"{needed / 2**30:.1f} GiB of memory, more than the {max_bytes / 2**30:.1f} GiB "
             "allowed. Build TFRecords of them with `bin/data build DIR --out=SHARDS` and use "
             "SHARDS in place of DIR, or raise `max_bytes`."
@@ -169,7 +169,7 @@ def _check_arrays(names, counts: np.ndarray, images: np.ndarray, factors: dict |
     square = images.ndim == 4 and images.shape[1] == images.shape[2]
     if images.dtype != np.uint8 or not square or images.shape[3] not in (1, 3):
         raise ValueError(
-            "`images` must be uint8 [pictures, size, size, 1 or 3]. Received: "
+            "`images` must be uint8 [images, size, size, 1 or 3]. Received: "
             f"{images.dtype} {list(images.shape)}"
         )
     if len(names) != len(counts) or counts.sum() != len(images) or np.any(counts < 0):
@@ -184,7 +184,7 @@ def _check_arrays(names, counts: np.ndarray, images: np.ndarray, factors: dict |
         rows = len(factors["identity"]), len(factors["observation"])
         if rows != (len(names), len(images)):
             raise ValueError(
-                "`factors` must have a row for each identity and for each picture, "
+                "`factors` must have a row for each identity and for each image, "
                 f"{len(names)} and {len(images)}. Received: {rows[0]} and {rows[1]} rows"
             )
 

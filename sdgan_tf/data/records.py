@@ -1,4 +1,4 @@
-"""Pictures by identity in shards: random access to TFRecords."""
+"""Images by identity in shards: random access to TFRecords."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from sdgan_tf.data import pictures
+from sdgan_tf.data import decoding
 from sdgan_tf.data.checks import parallel_map
+from sdgan_tf.data.identity_data import IdentityData
 from sdgan_tf.data.report import Report
 from sdgan_tf.data.shards import FORMAT, INDEX_FILE, VERSION
-from sdgan_tf.data.store import IdentityData
 
 
 class _Index(NamedTuple):
@@ -22,7 +22,7 @@ class _Index(NamedTuple):
 
     `files` and `sizes` have an entry for each shard; `names`, `counts`, `shards` and `digests`
     one for each identity; `offsets` and `lengths`, where the PNG lies in its file, one for each
-    picture.
+    image.
     """
 
     image_size: int
@@ -48,11 +48,11 @@ def from_tfrecord(path: str | os.PathLike, on_bad_data: str = "fail") -> Identit
 
     Args:
         path: Their folder.
-        on_bad_data: Whether `tuples` shall `"fail"` on identities with too few pictures or
+        on_bad_data: Whether `tuples` shall `"fail"` on identities with too few images or
             `"skip"` them.
 
     Returns:
-        `IdentityRecords`, with the same tuples as the folder of pictures they were built of.
+        `IdentityRecords`, with the same tuples as the folder of images they were built of.
 
     Raises:
         ValueError: If these are no shards, or an index or a shard is missing or damaged.
@@ -62,10 +62,10 @@ def from_tfrecord(path: str | os.PathLike, on_bad_data: str = "fail") -> Identit
 
 
 class IdentityRecords(IdentityData):
-    """Pictures by identity in shards, read when they are needed.
+    """Images by identity in shards, read when they are needed.
 
     Attributes:
-        fit: How the pictures were made square: `"crop"` or `"pad"`.
+        fit: How the images were made square: `"crop"` or `"pad"`.
     """
 
     def __init__(self, index: _Index, identities: np.ndarray, on_bad_data: str = "fail"):
@@ -82,13 +82,13 @@ class IdentityRecords(IdentityData):
         self.fit = index.fit
         self._index = index
         self._identities = identities
-        self._shard_of_picture = np.repeat(index.shards, index.counts)
+        self._shard_of_image = np.repeat(index.shards, index.counts)
 
-    def _pictures(self, numbers: np.ndarray) -> np.ndarray:
+    def _images(self, numbers: np.ndarray) -> np.ndarray:
         shape = (len(numbers), self.image_size, self.image_size, self.channels)
         images = np.empty(shape, np.uint8)
         for image, number in zip(images, numbers):
-            with open(self._index.files[self._shard_of_picture[number]], "rb") as file:
+            with open(self._index.files[self._shard_of_image[number]], "rb") as file:
                 file.seek(self._index.offsets[number])
                 image[:] = _decode(file.read(self._index.lengths[number]), self._index)
         return images
@@ -96,14 +96,14 @@ class IdentityRecords(IdentityData):
     def _fetch(self, steps, draw, batch_size: int, k: int) -> tf.data.Dataset:
         with tf.init_scope(), tf.device("CPU:0"):
             files = tf.constant(self._index.files)
-            shard_of_picture = tf.constant(self._shard_of_picture)
+            shard_of_image = tf.constant(self._shard_of_image)
             offsets = tf.constant(self._index.offsets)
             lengths = tf.constant(self._index.lengths)
         shape = (self.image_size, self.image_size, self.channels)
 
         def read_tuple(identity: tf.Tensor, numbers: tf.Tensor) -> dict[str, tf.Tensor]:
-            # One identity's pictures are in one file.
-            contents = tf.io.read_file(files[shard_of_picture[numbers[0]]])
+            # One identity's images are in one file.
+            contents = tf.io.read_file(files[shard_of_image[numbers[0]]])
             pngs = tf.strings.substr(
                 contents, tf.gather(offsets, numbers), tf.gather(lengths, numbers)
             )
@@ -125,14 +125,14 @@ class IdentityRecords(IdentityData):
 
 
 def check_shards(path: str | os.PathLike, k: int = 1) -> Report:
-    """Reads shards from end to end: checksums, names, pictures and order.
+    """Reads shards from end to end: checksums, names, images and order.
 
     Args:
         path: Their folder.
-        k: How many pictures each identity should have.
+        k: How many images each identity should have.
 
     Returns:
-        The `Report`, with damaged shards and pictures under `broken`.
+        The `Report`, with damaged shards and images under `broken`.
 
     Raises:
         ValueError: If these are no shards, or an index or a shard is missing or cut short.
@@ -148,8 +148,8 @@ def check_shards(path: str | os.PathLike, k: int = 1) -> Report:
         if problem:
             report.broken.append((os.path.basename(index.files[shard]), problem))
     size = f"{index.image_size}x{index.image_size}"
-    report.sizes = {size: report.pictures}
-    report.modes = {f"PNG {'L' if index.channels == 1 else 'RGB'}": report.pictures}
+    report.sizes = {size: report.images}
+    report.modes = {f"PNG {'L' if index.channels == 1 else 'RGB'}": report.images}
     return report
 
 
@@ -167,13 +167,13 @@ def _check_shard(index: _Index, shard: int) -> tuple[list[int], str | None]:
                 for number in first[identity] + np.arange(index.counts[identity]):
                     file.seek(index.offsets[number])
                     pngs.append(file.read(index.lengths[number]))
-                if pngs != list(features["pictures"].bytes_list.value):
+                if pngs != list(features["images"].bytes_list.value):
                     return good, f"{index.names[identity]!r} is not where the index says"
                 digest = hashlib.sha256()
                 for png in pngs:
                     digest.update(_decode(png, index))
                 if digest.digest() != index.digests[identity]:
-                    return good, f"the pictures of {index.names[identity]!r} have changed"
+                    return good, f"the images of {index.names[identity]!r} have changed"
                 good.append(int(identity))
     except (tf.errors.OpError, ValueError, OSError) as error:
         return good, getattr(error, "message", str(error))
@@ -181,7 +181,7 @@ def _check_shard(index: _Index, shard: int) -> tuple[list[int], str | None]:
 
 
 def _decode(png: bytes, index: _Index) -> np.ndarray:
-    return pictures.decode(png, index.image_size, index.channels)
+    return decoding.decode(png, index.image_size, index.channels)
 
 
 def _read_index(folder: str) -> _Index:
@@ -218,7 +218,7 @@ def _read_index(folder: str) -> _Index:
 
 def _parse_index(folder: str, content: dict) -> _Index:
     """Turns the index into arrays. It may be hostile: no record may lie outside its file."""
-    pictures.check_options(content["image_size"], content["channels"], content["fit"])
+    decoding.check_options(content["image_size"], content["channels"], content["fit"])
     files, sizes = [], []
     for shard in content["shards"]:
         if os.path.basename(shard["file"]) != shard["file"] or shard["file"] in ("", ".", ".."):
@@ -230,7 +230,7 @@ def _parse_index(folder: str, content: dict) -> _Index:
         starts = np.asarray(entry["offsets"], np.int64)
         sizes_here = np.asarray(entry["lengths"], np.int64)
         if not len(starts) or starts.shape != sizes_here.shape or starts.ndim != 1:
-            raise ValueError(f"the identity {entry['name']!r} has no pictures")
+            raise ValueError(f"the identity {entry['name']!r} has no images")
         if not 0 <= entry["shard"] < len(files):
             raise ValueError(f"the identity {entry['name']!r} is in no shard")
         room = sizes[entry["shard"]] - starts

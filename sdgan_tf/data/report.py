@@ -13,7 +13,7 @@ BAD_DATA_CHOICES = ("fail", "skip")
 
 
 class BadData(ValueError):
-    """Raised for a data set with broken pictures or identities that have too few.
+    """Raised for a data set with broken images or identities that have too few.
 
     Attributes:
         report: The `Report` with all that was found.
@@ -32,15 +32,15 @@ class Report:
 
     Attributes:
         source: The folder or the shards that were looked at.
-        k: How many pictures an identity should have at least.
-        counts: How many usable pictures each identity has.
-        broken: Files that are no usable pictures, each with the reason.
+        k: How many images an identity should have at least.
+        counts: How many usable images each identity has.
+        broken: Files that are no usable images, each with the reason.
         duplicates_within: Groups of byte-identical files of one identity.
         duplicates_across: Groups of byte-identical files of two or more identities.
         ignored: How many files of which extension were passed over.
-        nested: Folders inside an identity's folder that hold pictures, which were not read.
-        sizes: How many pictures have which original size, `"WIDTHxHEIGHT"`.
-        modes: How many pictures have which original format and Pillow mode, `"PNG RGB"`.
+        nested: Folders inside an identity's folder that hold images, which were not read.
+        sizes: How many images have which original size, `"WIDTHxHEIGHT"`.
+        modes: How many images have which original format and Pillow mode, `"PNG RGB"`.
     """
 
     source: str
@@ -56,17 +56,17 @@ class Report:
 
     @property
     def identities(self) -> int:
-        """How many identities there are, those without any usable picture included."""
+        """How many identities there are, those without any usable image included."""
         return len(self.counts)
 
     @property
-    def pictures(self) -> int:
-        """How many usable pictures there are."""
+    def images(self) -> int:
+        """How many usable images there are."""
         return sum(self.counts.values())
 
     @property
     def short(self) -> list[tuple[str, int]]:
-        """Identities with fewer than `k` pictures, with how many they have."""
+        """Identities with fewer than `k` images, with how many they have."""
         return [(name, count) for name, count in self.counts.items() if count < self.k]
 
     @property
@@ -78,11 +78,11 @@ class Report:
         """The bad data in words, one line each; long lists are capped."""
         lines = []
         if self.broken:
-            lines.append(f"{_count(len(self.broken), 'broken picture')}:")
+            lines.append(f"{_count(len(self.broken), 'broken image')}:")
             lines += _capped([f"{path}: {reason}" for path, reason in self.broken])
         if self.short:
             short = _count(len(self.short), "identity", "identities")
-            lines.append(f"{short} with fewer than k={self.k} pictures:")
+            lines.append(f"{short} with fewer than k={self.k} images:")
             lines += _capped([f"{name}: {count}" for name, count in self.short])
         return [printable(line) for line in lines]
 
@@ -99,9 +99,7 @@ class Report:
                 )
                 lines += _capped([" = ".join(_capped_names(group)) for group in groups])
         if self.nested:
-            lines.append(
-                f"{_count(len(self.nested), 'folder')} with pictures, too deep to be read:"
-            )
+            lines.append(f"{_count(len(self.nested), 'folder')} with images, too deep to be read:")
             lines += _capped(self.nested)
         if self.ignored:
             lines.append(f"ignored: {', '.join(f'{n} {kind}' for kind, n in self.ignored.items())}")
@@ -112,8 +110,8 @@ class Report:
         counts = list(self.counts.values()) or [0]
         least, middle, most = min(counts), statistics.median(counts), max(counts)
         lines = [
-            f"{printable(self.source)}: {self.identities:,} identities, {self.pictures:,} pictures",
-            f"pictures per identity: {least} min, {middle:g} median, {most} max",
+            f"{printable(self.source)}: {self.identities:,} identities, {self.images:,} images",
+            f"images per identity: {least} min, {middle:g} median, {most} max",
             f"original sizes: {_histogram(self.sizes)}",
             f"original kinds: {_histogram(self.modes)}",
             *self.warnings(),
@@ -128,8 +126,8 @@ class Report:
         summary = {
             "clean": self.clean,
             "identities": self.identities,
-            "pictures": self.pictures,
-            "pictures_per_identity": {
+            "images": self.images,
+            "images_per_identity": {
                 "min": min(counts),
                 "median": statistics.median(counts),
                 "max": max(counts),
@@ -163,7 +161,7 @@ def settle(report: Report, on_bad_data: str) -> None:
     left = sum(count > 0 for count in report.counts.values())
     if left < 2:
         raise ValueError(
-            f"{report.source}: at least 2 identities with usable pictures are needed, {left} are "
+            f"{report.source}: at least 2 identities with usable images are needed, {left} are "
             "left:\n" + "\n".join(report.problems())
         )
     for heading, lines in (("skipping", report.problems()), ("note", report.warnings())):
@@ -178,7 +176,7 @@ def printable(text: str) -> str:
 
 
 def _count(number: int, one: str, several: str = "") -> str:
-    """`1 picture`, `2 pictures`."""
+    """`1 image`, `2 images`."""
     return f"{number:,} {one if number == 1 else several or one + 's'}"
 
 

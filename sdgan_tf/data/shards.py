@@ -1,7 +1,7 @@
-"""Shards: pictures by identity as TFRecords with an index, for data larger than memory.
+"""Shards: images by identity as TFRecords with an index, for data larger than memory.
 
 A folder of shards holds `index.json` and files `shard-00000.tfrecord`, ...: ordinary TFRecords of
-`tf.train.Example`, one for each identity, with the features `identity`, `pictures` (PNGs that
+`tf.train.Example`, one for each identity, with the features `identity`, `images` (PNGs that
 already have their final size) and `sources` (the names of the original files). The index says at
 which byte each PNG begins.
 
@@ -22,8 +22,8 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from sdgan_tf.data import pictures, sources
-from sdgan_tf.data.checks import Checked, check_pictures
+from sdgan_tf.data import decoding, sources
+from sdgan_tf.data.checks import Checked, check_images
 from sdgan_tf.data.report import Report, check_on_bad_data, settle
 from sdgan_tf.files import atomic_folder
 
@@ -42,12 +42,12 @@ def build_shards(
     channels: int = 3,
     fit: str = "crop",
     on_bad_data: str = "fail",
-    max_pixels: int = pictures.MAX_PIXELS,
+    max_pixels: int = decoding.MAX_PIXELS,
     k: int = 1,
     shard_bytes: int = SHARD_BYTES,
     progress: Callable[[int, int], None] | None = None,
 ) -> Report:
-    """Builds shards of a folder of pictures.
+    """Builds shards of a folder of images.
 
     Identities are read, checked and written one by one, so memory does not limit their number.
     The shards appear whole or not at all.
@@ -55,17 +55,17 @@ def build_shards(
     Args:
         data_dir: A folder as `from_directory` takes it.
         out: The folder to write, which must not exist.
-        image_size: Height and width to which pictures are resized.
+        image_size: Height and width to which images are resized.
         channels: 1 for luminance, 3 for red, green and blue.
-        fit: `"crop"` takes the square in the middle, `"pad"` keeps the whole picture on white.
+        fit: `"crop"` takes the square in the middle, `"pad"` keeps the whole image on white.
         on_bad_data: `"fail"` raises an error that lists all bad data; `"skip"` leaves it out.
-        max_pixels: A picture with more is broken; none is decoded before this is known.
-        k: How many pictures each identity should have.
+        max_pixels: An image with more is broken; none is decoded before this is known.
+        k: How many images each identity should have.
         shard_bytes: The next identity begins a new file when one has this size.
-        progress: Is called with the number of pictures done and of all.
+        progress: Is called with the number of images done and of all.
 
     Returns:
-        The `Report` on the pictures.
+        The `Report` on the images.
 
     Raises:
         ValueError: If an argument or the folder is not as expected.
@@ -74,14 +74,14 @@ def build_shards(
         OSError: If the shards cannot be written.
     """
     check_on_bad_data(on_bad_data)
-    pictures.check_options(image_size, channels, fit)
+    decoding.check_options(image_size, channels, fit)
     if shard_bytes < 1:
         raise ValueError(f"`shard_bytes` must be 1 or more. Received: shard_bytes={shard_bytes}")
-    listing = sources.find_pictures(data_dir)
+    listing = sources.find_images(data_dir)
     report = Report(source=listing.root, k=k)
-    checked = check_pictures(listing, report, image_size, channels, fit, max_pixels)
+    checked = check_images(listing, report, image_size, channels, fit, max_pixels)
     if progress:
-        checked = _counted(checked, listing.pictures, progress)
+        checked = _counted(checked, listing.images, progress)
     try:
         with atomic_folder(Path(out)) as folder:
             index = {"format": FORMAT, "version": VERSION}
@@ -100,8 +100,8 @@ def build_shards(
 
 
 def _counted(checked, total: int, progress: Callable[[int, int], None]) -> Iterator[Checked]:
-    for done, picture in enumerate(checked, 1):
-        yield picture
+    for done, image in enumerate(checked, 1):
+        yield image
         progress(done, total)
 
 
@@ -111,17 +111,17 @@ def _write_shards(checked: Iterator[Checked], folder: Path, shard_bytes: int) ->
     identities = []
     writer = None
     try:
-        for name, group in itertools.groupby(checked, key=lambda picture: picture.identity):
+        for name, group in itertools.groupby(checked, key=lambda image: image.identity):
             if writer is None or shards[-1]["bytes"] >= shard_bytes:
                 if writer:
                     writer.close()
                 shards.append({"file": f"shard-{len(shards):05d}.tfrecord", "bytes": 0})
                 writer = tf.io.TFRecordWriter(str(folder / shards[-1]["file"]))
             sources, pngs, digest = [], [], hashlib.sha256()
-            for picture in group:
-                sources.append(os.fsencode(os.path.basename(picture.path)))
-                pngs.append(_png(picture.pixels))
-                digest.update(picture.pixels)
+            for image in group:
+                sources.append(os.fsencode(os.path.basename(image.path)))
+                pngs.append(_png(image.pixels))
+                digest.update(image.pixels)
             record = _record(os.fsencode(name), pngs, sources)
             writer.write(record)
             start = shards[-1]["bytes"] + RECORD_HEAD
@@ -147,7 +147,7 @@ def _png(pixels: np.ndarray) -> bytes:
 
 
 def _record(identity: bytes, pngs: list[bytes], sources: list[bytes]) -> bytes:
-    features = {"identity": [identity], "pictures": pngs, "sources": sources}
+    features = {"identity": [identity], "images": pngs, "sources": sources}
     example = tf.train.Example()
     for name, values in features.items():
         example.features.feature[name].bytes_list.value.extend(values)
@@ -155,7 +155,7 @@ def _record(identity: bytes, pngs: list[bytes], sources: list[bytes]) -> bytes:
 
 
 def _offsets(record: bytes, pngs: list[bytes]) -> Iterator[int]:
-    """Where in the record each picture begins."""
+    """Where in the record each image begins."""
     end = 0
     for png in pngs:
         start = record.index(png, end)

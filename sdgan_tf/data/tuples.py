@@ -1,4 +1,4 @@
-"""Which pictures make up a batch of matched tuples: a sampler without a state."""
+"""Which images make up a batch of matched tuples: a sampler without a state."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def sample_tuples(counts, k: int, batch_size: int, seed, step) -> tuple[tf.Tenso
     arguments.
 
     Args:
-        counts: int64 `[identities]`, how many pictures each identity has, each `k` or more.
-        k: How many pictures of one identity make up a tuple.
+        counts: int64 `[identities]`, how many images each identity has, each `k` or more.
+        k: How many images of one identity make up a tuple.
         batch_size: How many tuples make up a batch.
         seed: The seed of the run.
         step: The number of the batch: an integer, or an integer tensor of shape `[]`.

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
+import os
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from starlette.middleware import Middleware
 
-from sdgan_tf.data import pictures
+from sdgan_tf.data import decoding
 from sdgan_tf.demo import page as pages
-from sdgan_tf.models import Renderer
+from sdgan_tf.demo.visitors import Guard, Limits, check_host, prune
+from sdgan_tf.models import ImageModel
 
 MAX_SEED = 2**31 - 1
 TITLE = "Who and how"
 INTRODUCTION = """\
 # Who and how
 Nobody in here exists. Every **row** is one identity, every **column** one way of taking the
-picture: the model learned to tell the two apart.
+image: the model learned to tell the two apart.
 """
-WAYS = "Click two pictures: *who* changes downwards here, *how* across."
+WAYS = "Click two images: *who* changes downwards here, *how* across."
 PHOTO_HELP = (
-    "A photo of your own, much like those that the model learned from: its codes are looked for, and "
-    "put in the first row and column. It stays on this machine."
+    "A photo of your own, much like those that the model learned from: its codes are searched for, and "
+    "put in the first row and column. It is sent to the machine that shows this page, and deleted there "
+    "soon."
 )
 CSS = """
 .gradio-container { max-width: 1160px !important; margin: auto !important; }
@@ -48,37 +52,39 @@ CSS = """
 """
 
 
-@dataclasses.dataclass(frozen=True)
-class Limits:
-    """What a visitor may send.
-
-    Attributes:
-        megabytes: of a photo's file; a larger one is refused by the web server.
-        pixels: of a photo; one with more is refused before it is decoded.
-    """
-
-    megabytes: int = 10
-    pixels: int = 25_000_000
-
-
-def launch(blocks: gr.Blocks, host: str, port: int | None, limits: Limits) -> str:
+def launch(
+    blocks: gr.Blocks,
+    host: str,
+    port: int | None,
+    limits: Limits,
+    auth: tuple[str, str] | None = None,
+) -> str:
     """Starts to serve the page, until `blocks.close()`; `blocks.block_thread()` waits for Ctrl-C.
 
     Args:
-        blocks: of `build`.
-        host: `127.0.0.1` shows it to this machine alone, `0.0.0.0` to all that reach it.
-        port: where; None for one that is free.
-        limits: what a visitor may send.
+        blocks: what `build` returned.
+        host: `127.0.0.1` shows the page to this machine alone, `0.0.0.0` to all that reach it.
+        port: the port to listen on; None for one that is free.
+        limits: what visitors may send, and what is kept.
+        auth: the name and the password that the page asks for; needed where other machines reach it.
 
     Returns:
         The address.
+
+    Raises:
+        ValueError: other machines reach the page, and there is no password.
     """
+    check_host(host, auth)
+    blocks.queue(max_size=limits.waiting, default_concurrency_limit=1)
+    guard = Middleware(Guard, folder=Path(blocks.GRADIO_CACHE), limits=limits)
     # Fonts of the visitor's machine: the page asks no other server for anything.
     fonts = {"font": ["system-ui", "sans-serif"], "font_mono": ["ui-monospace", "monospace"]}
     _, address, _ = blocks.launch(
         server_name=host,
         server_port=port,
+        auth=auth,
         max_file_size=limits.megabytes * 2**20,
+        app_kwargs={"middleware": [guard]},
         prevent_thread_lock=True,
         share=False,
         ssr_mode=False,
@@ -90,17 +96,24 @@ def launch(blocks: gr.Blocks, host: str, port: int | None, limits: Limits) -> st
     return address
 
 
-def build(models: Mapping[str, Renderer], limits: Limits, seed: int = 0) -> gr.Blocks:
+def build(
+    models: Mapping[str, ImageModel], folder: str | Path, limits: Limits, seed: int = 0
+) -> gr.Blocks:
     """Lays the page out and says what each button does.
 
     Args:
-        models: to choose from, by the name that visitors see.
-        limits: what a visitor may send.
-        seed: of the first grid.
+        models: the models to choose from, by the name that visitors see.
+        folder: where temporary files are kept: photos of visitors, and what they are shown.
+        limits: what visitors may send, and what is kept.
+        seed: seed of the first grid.
     """
+    # Gradio has no other way to be told.
+    os.environ["GRADIO_TEMP_DIR"] = str(folder)
     names = list(models)
-    does = _Handlers(models, limits)
-    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(3600, 3600)) as blocks:
+    does = _Handlers(models, Path(folder), limits)
+    # Beside `prune`, which needs somebody to be there.
+    ages = (limits.seconds, limits.seconds)
+    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=ages) as blocks:
         state = gr.State(pages.new(models[names[0]], seed))
         gr.Markdown(INTRODUCTION)
         with gr.Row():
@@ -125,7 +138,7 @@ def build(models: Mapping[str, Renderer], limits: Limits, seed: int = 0) -> gr.B
                 upload = gr.UploadButton(
                     "Upload a photo",
                     type="binary",
-                    file_types=list(pictures.EXTENSIONS),
+                    file_types=list(decoding.EXTENSIONS),
                     elem_id="upload",
                 )
                 pair = _image("pair", visible=False)
@@ -175,14 +188,15 @@ def _image(name: str, visible: bool = True) -> gr.Image:
 class _Handlers:
     """What the page's events do: from its settings to what it shows."""
 
-    def __init__(self, models: Mapping[str, Renderer], limits: Limits):
+    def __init__(self, models: Mapping[str, ImageModel], folder: Path, limits: Limits):
         self.models = models
+        self.folder = folder
         self.limits = limits
 
     def show(self, name: str, page: pages.Page, who: float, how: float) -> tuple[Any, ...]:
+        prune(self.folder, self.limits)
         model = self.models[name]
-        ways = pages.between(model, page, who, how)
-        return page, pages.picture(model, page, who, how), ways
+        return page, pages.image(model, page, who, how), pages.between(model, page, who, how)
 
     def redraw(self, redraw: Callable, index: int, name: str, page: pages.Page, *rest: float):
         return self.show(name, redraw(self.models[name], page, index), *rest)
@@ -211,22 +225,21 @@ class _Handlers:
         who: float,
         how: float,
         contents: bytes,
-        progress: gr.Progress = gr.Progress(),  # noqa: B008, this is how Gradio is asked for one
+        # This is how Gradio is asked to show the bar.
+        progress: gr.Progress = gr.Progress(track_tqdm=True),  # noqa: B008
     ):
         model = self.models[name]
         try:
-            photo = pictures.decode(
+            photo = decoding.decode(
                 contents,
                 model.image_size,
                 model.channels,
                 max_pixels=self.limits.pixels,
                 path="The photo",
             )
-        except pictures.BadPicture as error:
+        except decoding.BadImage as error:
             raise gr.Error(str(error), print_exception=False) from None
-        page, pair, (error, random_error) = pages.with_photo(
-            model, page, photo, lambda done, whole: progress((done, whole))
-        )
+        page, pair, (error, random_error) = pages.with_photo(model, page, photo, verbose=True)
         words = (
             f"Error {error:.1f} of 255; the best of {pages.SEARCH.random_codes:,} random codes had "
             f"{random_error:.1f}. Now in the first row and the first column."

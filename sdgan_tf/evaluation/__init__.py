@@ -1,16 +1,15 @@
 """What was learned, in numbers: verification, diversity, fidelity."""
 
-from sdgan_tf.evaluation.evaluate import (
-    JUDGE_FLOOR,
-    Evaluator,
-    check,
-    check_judge,
+from sdgan_tf.evaluation.checks import (
+    VERIFIER_FLOOR,
     check_source,
-    evaluate,
-    facts,
+    check_splits,
+    check_verifier,
 )
+from sdgan_tf.evaluation.evaluator import Evaluator, evaluate, facts
 from sdgan_tf.evaluation.factors import FactorReader, train_factor_reader
-from sdgan_tf.evaluation.measures import judge_auc, megabytes, quick_numbers
+from sdgan_tf.evaluation.features import load_features
+from sdgan_tf.evaluation.metrics import generator_metrics, megabytes, verifier_auc
 from sdgan_tf.evaluation.pairs import (
     PAIRS,
     Pairs,
@@ -20,12 +19,16 @@ from sdgan_tf.evaluation.pairs import (
 )
 from sdgan_tf.evaluation.report import table, write_report
 from sdgan_tf.evaluation.results import Results, Row
-from sdgan_tf.evaluation.train_verifier import train_verifier
-from sdgan_tf.evaluation.verifier import Verifier, VerifierError, load_verifier
+from sdgan_tf.evaluation.verifiers import (
+    Verifier,
+    VerifierError,
+    load_verifier,
+    train_verifier,
+)
 
 __all__ = [
-    "JUDGE_FLOOR",
     "PAIRS",
+    "VERIFIER_FLOOR",
     "Evaluator",
     "FactorReader",
     "Pairs",
@@ -33,20 +36,21 @@ __all__ = [
     "Row",
     "Verifier",
     "VerifierError",
-    "check",
     "check_identities",
-    "check_judge",
     "check_source",
+    "check_splits",
+    "check_verifier",
     "evaluate",
     "facts",
     "generated_pairs",
-    "judge_auc",
+    "generator_metrics",
+    "load_features",
     "load_verifier",
     "megabytes",
-    "quick_numbers",
     "real_pairs",
     "table",
     "train_factor_reader",
     "train_verifier",
+    "verifier_auc",
     "write_report",
 ]

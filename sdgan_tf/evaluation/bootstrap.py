@@ -12,11 +12,11 @@ LEVEL = 0.95
 
 
 class Sample(NamedTuple):
-    """Numbers measured on pairs of pictures.
+    """Numbers measured on pairs of images.
 
     Attributes:
         values: float [n, ...], one number or several of each pair.
-        groups: int [n, 2], the groups of each pair's two pictures: identities where these are
+        groups: int [n, 2], the groups of each pair's two images: identities where these are
             known, else whatever was drawn independently of all others.
     """
 
@@ -56,14 +56,14 @@ def resample(
     names, numbered = np.unique(np.concatenate([s.groups for s in samples]), return_inverse=True)
     numbered = np.split(numbered.reshape(-1, 2), np.cumsum([len(s.values) for s in samples])[:-1])
     rng = np.random.default_rng(seed)
-    found = []
-    while len(found) < resamples:
+    replicates = []
+    while len(replicates) < resamples:
         times = rng.multinomial(len(names), np.full(len(names), 1 / len(names)))
         weights = [_weights(times, groups) for groups in numbered]
         if all(weight.any() for weight in weights):
             parts = [np.repeat(s.values, weight, axis=0) for s, weight in zip(samples, weights)]
-            found.append(statistic(*parts))
-    return np.asarray(found, np.float64)
+            replicates.append(statistic(*parts))
+    return np.asarray(replicates, np.float64)
 
 
 def _weights(times: np.ndarray, groups: np.ndarray) -> np.ndarray:

@@ -1,11 +1,10 @@
-"""Diversity: how much pictures differ, by MS-SSIM (paper, section 4.2)."""
+"""Diversity: how much images differ, by MS-SSIM (paper, section 4.2)."""
 
 from __future__ import annotations
 
 import numpy as np
 import tensorflow as tf
-
-from sdgan_tf.evaluation.pairs import Progress, quiet
+from tqdm.auto import tqdm
 
 # Of the scales, from the finest on (Wang, Simoncelli, Bovik 2003).
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
@@ -19,13 +18,13 @@ def scales(image_size: int) -> int:
     """How many scales MS-SSIM has: the coarsest, halved each time, still covers the window."""
     if image_size < WINDOW:
         raise ValueError(
-            f"MS-SSIM needs pictures of {WINDOW} px or more, the size of its window. "
+            f"MS-SSIM needs images of {WINDOW} px or more, the size of its window. "
             f"Received: {image_size} px"
         )
-    found = 1
-    while found < len(WEIGHTS) and -(-image_size // 2**found) >= WINDOW:
-        found += 1
-    return found
+    count = 1
+    while count < len(WEIGHTS) and -(-image_size // 2**count) >= WINDOW:
+        count += 1
+    return count
 
 
 def protocol(image_size: int) -> str:
@@ -39,26 +38,27 @@ def protocol(image_size: int) -> str:
     )
 
 
-def ms_ssim(images: np.ndarray, pairs: np.ndarray, progress: Progress = quiet) -> np.ndarray:
-    """Multi-scale structural similarity of pairs of pictures, at their own size.
+def ms_ssim(images: np.ndarray, pairs: np.ndarray, verbose: bool = False) -> np.ndarray:
+    """Multi-scale structural similarity of pairs of images, at their own size.
 
     The standard measure, which has five scales and needs 161 px, with as many of its scales as the
-    pictures have room for; at 161 px and above it is `tf.image.ssim_multiscale` as it comes.
+    images have room for; at 161 px and above it is `tf.image.ssim_multiscale` as it comes.
 
     Args:
         images: uint8 [m, h, h, c].
         pairs: int [n, 2], positions in `images`.
-        progress: told of the pairs that are compared.
+        verbose: whether a progress bar is shown.
 
     Returns:
-        float32 [n], 1 for equal pictures.
+        float32 [n], 1 for equal images.
     """
     weights = _weights(images.shape[1])
     parts = []
-    for start in range(0, len(pairs), _CHUNK):
-        first, second = images[pairs[start : start + _CHUNK].T]
-        parts.append(tf.image.ssim_multiscale(first, second, 255, weights, WINDOW).numpy())
-        progress(min(start + _CHUNK, len(pairs)), len(pairs), "pairs compared")
+    with tqdm(total=len(pairs), desc="Comparing pairs", disable=not verbose) as bar:
+        for start in range(0, len(pairs), _CHUNK):
+            first, second = images[pairs[start : start + _CHUNK].T]
+            parts.append(tf.image.ssim_multiscale(first, second, 255, weights, WINDOW).numpy())
+            bar.update(len(first))
     return np.concatenate(parts)
 
 

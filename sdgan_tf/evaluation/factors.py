@@ -4,25 +4,26 @@ known.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 from tensorflow import keras
+from tqdm.keras import TqdmCallback
 
 from sdgan_tf.data import IdentityImages
 from sdgan_tf.images import to_float
-from sdgan_tf.models import variables
+from sdgan_tf.models import ImageModel, variables
 from sdgan_tf.networks import Regressor
 from sdgan_tf.randomness import stateless_seed
 
-# Factors that the regressor explains less of than this, on people it never saw, are not judged.
+# Factors that the regressor explains less of than this, on people it never saw, are left out.
 LEAST_EXPLAINED = 0.3
 
 
 class FactorReader:
-    """Reads the factors of drawn people off their pictures.
+    """Reads the factors of drawn people off their images.
 
     Attributes:
         names: of the factors, those of the identity first.
@@ -59,22 +60,22 @@ def train_factor_reader(
     batch_size: int = 64,
     rate: float = 2e-3,
     seed: int = 0,
-    callbacks: Sequence[keras.callbacks.Callback] = (),
+    verbose: bool = False,
 ) -> FactorReader:
     """Trains a regressor for all factors of drawn people by least squares.
 
     Args:
         train: drawn people, with `factors`.
         unseen: other drawn people, on which `explained` is measured.
-        steps: of `batch_size` pictures.
+        steps: of `batch_size` images.
         dim: width of the network.
-        batch_size: pictures in a step.
+        batch_size: images in a step.
         rate: Adam's, falling to zero by half a cosine.
         seed: of weights and batches.
-        callbacks: Keras callbacks, such as one that shows progress.
+        verbose: whether a progress bar is shown.
 
     Raises:
-        ValueError: pictures whose factors are not known.
+        ValueError: images whose factors are not known.
     """
     targets, unseen_targets = _targets(train), _targets(unseen)
     names = (*train.factors["identity_names"], *train.factors["observation_names"])
@@ -96,7 +97,8 @@ def train_factor_reader(
     schedule = keras.optimizers.schedules.CosineDecay(rate, steps)
     network.compile(keras.optimizers.Adam(schedule), "mse")
     batches = tf.data.Dataset.range(steps).map(batch, tf.data.AUTOTUNE).prefetch(2)
-    network.fit(batches, shuffle=False, verbose=0, callbacks=list(callbacks))
+    bar = [TqdmCallback(desc="Training the factor reader", leave=False)] if verbose else []
+    network.fit(batches, shuffle=False, verbose=0, callbacks=bar)
     reader = FactorReader(network, names, train.factors["identity"].shape[1])
     error = np.mean((reader.read(unseen.images) - unseen_targets) ** 2, axis=0)
     reader.explained = 1.0 - error / np.var(unseen_targets, axis=0)
@@ -104,7 +106,7 @@ def train_factor_reader(
 
 
 def _targets(data: IdentityImages) -> np.ndarray:
-    """All factors of each picture, float32 [pictures, factors]."""
+    """All factors of each image, float32 [images, factors]."""
     if getattr(data, "factors", None) is None:
         raise ValueError(
             "Known factors belong to the drawn people: make them by sd.data.drawn(). "
@@ -115,15 +117,15 @@ def _targets(data: IdentityImages) -> np.ndarray:
 
 
 class Share(NamedTuple):
-    """Where a factor's variance in generated pictures comes from.
+    """Where a factor's variance in generated images comes from.
 
     Attributes:
         name: of the factor.
-        belongs_to: `"identity"` or `"observation"`, in the real pictures.
+        belongs_to: `"identity"` or `"observation"`, in the real images.
         identity: share of the variance that comes from `z_I` alone.
         observation: share that comes from `z_O` alone.
         together: share that takes both, and what the regressor errs.
-        spread: standard deviation in generated pictures, of 1 in real ones.
+        spread: standard deviation in generated images, of 1 in real ones.
         explained: how much of the factor the regressor explains on unseen people.
     """
 
@@ -137,30 +139,30 @@ class Share(NamedTuple):
 
 
 def shares(
-    reader: FactorReader, generator, real: IdentityImages, size: int = 32, seed: int = 0
+    reader: FactorReader, model: ImageModel, real: IdentityImages, size: int = 32, seed: int = 0
 ) -> list[Share]:
     """Splits each factor's variance over a grid of `size` identities by `size` observations.
 
     Args:
         reader: knows the factors.
-        generator: with `generate(identities, observations, seed)`.
-        real: drawn people, for the spread of what is read off real pictures.
+        model: generates the grid.
+        real: drawn people, for the spread of what is read off real images.
         size: of the grid's edge.
         seed: of its codes.
 
     Returns:
         A `Share` for each factor that is read well enough.
     """
-    grid = generator.generate(size, size, seed)
+    grid = model.generate(size, size, seed)
     read = reader.read(grid.reshape(-1, *grid.shape[2:])).reshape(size, size, -1)
     spread = np.std(reader.read(real.images), axis=0)
-    found = []
+    measured = []
     for index, name in enumerate(reader.names):
         if reader.explained[index] < LEAST_EXPLAINED:
             continue
         parts = components(read[..., index])
         total = max(sum(parts), 1e-12)
-        found.append(
+        measured.append(
             Share(
                 name,
                 "identity" if index < reader.identity_factors else "observation",
@@ -169,7 +171,7 @@ def shares(
                 float(reader.explained[index]),
             )
         )
-    return found
+    return measured
 
 
 def components(values: np.ndarray) -> tuple[float, float, float]:

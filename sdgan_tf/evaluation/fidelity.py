@@ -1,4 +1,4 @@
-"""Fidelity: how far generated pictures are from real ones, as distributions of features.
+"""Fidelity: how far generated images are from real ones, as distributions of features.
 
 All functions take features, float [n, d]. Which features, from what network, belongs to the number:
 distances in two feature spaces say nothing of each other.

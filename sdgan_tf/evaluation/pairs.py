@@ -1,54 +1,36 @@
-"""Class-balanced pairs of pictures, real or generated: half show one identity, half show two."""
+"""Class-balanced pairs of images, real or generated: half show one identity, half show two."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
-import tensorflow as tf
+from tqdm.auto import tqdm
 
 from sdgan_tf.data import IdentityData
+from sdgan_tf.models import ImageModel
 
 PAIRS = 10_000
 
-# Pictures made or read between two reports of progress.
-_CHUNK = 512
-
-# Told how much is done, how much there is, and of what.
-Progress = Callable[[int, int, str], None]
-
-
-class Generator(Protocol):
-    """What is measured: a model, or anything with the same face."""
-
-    image_size: int
-    channels: int
-
-    def identity_codes(self, seeds: Any) -> tf.Tensor:
-        """One `z_I` for each seed: int64 [n] to float32 [n, d_i]."""
-
-    def observation_codes(self, seeds: Any) -> tf.Tensor:
-        """One `z_O` for each seed: int64 [n] to float32 [n, d_o]."""
-
-    def render(self, codes: Any, batch_size: int = 64) -> np.ndarray:
-        """Codes float32 [n, d_i + d_o] to pictures uint8 [n, h, w, c]."""
-
-    def generate(self, identities: Any, observations: Any, seed: int = 0) -> np.ndarray:
-        """A grid to look at: uint8 [identities, observations, h, w, c]."""
+# Draws that are rendered at a time, three images each.
+_DRAWS = 170
+# How often an equal code is replaced before a model counts as showing a single identity.
+_REPLACEMENTS = 50
 
 
 class Pairs(NamedTuple):
-    """Pictures, and which of them make up pairs.
+    """Images, and which of them make up pairs.
 
     Attributes:
         images: uint8 [m, h, w, c], 0 to 255.
-        matched: int64 [n, 2], positions in `images`: two pictures of one identity.
-        unmatched: int64 [n, 2]: of two identities, all else drawn independently.
-        same_observation: int64 [n, 2]: of two identities under one `z_O`; [0, 2] for pictures that
+        matched: int64 [n, 2], positions in `images`: two images of one identity.
+        unmatched: int64 [n, 2]: of two identities, everything else drawn independently.
+        same_observation: int64 [n, 2]: of two identities under one `z_O`; [0, 2] for images that
             were not generated.
-        groups: int64 [m], the identity of each picture; of generated pictures the number of the
-            draw that they belong to, which no other shares anything with.
+        groups: int64 [m], the identity of each image; of generated images the number of the draw
+            that they belong to, since draws are independent of each other.
+        collisions: probability that two `z_I`, drawn independently, are the same code. Such two
+            never make an unmatched pair, but they count when identities are counted.
     """
 
     images: np.ndarray
@@ -56,49 +38,54 @@ class Pairs(NamedTuple):
     unmatched: np.ndarray
     same_observation: np.ndarray
     groups: np.ndarray
-
-
-def quiet(done: int, total: int, what: str) -> None:
-    """Progress that nobody is told of."""
+    collisions: float = 0.0
 
 
 def check_identities(data: IdentityData, part: str) -> None:
     """Refuses data that give no pairs.
 
     Args:
-        data: pictures by identity.
+        data: images by identity.
         part: what the error calls them, such as `"test"`.
 
     Raises:
-        ValueError: fewer than two identities, or none with two pictures.
+        ValueError: fewer than two identities, or none with two images.
     """
     several = int(np.sum(data.counts >= 2))
     if np.sum(data.counts >= 1) < 2 or not several:
         raise ValueError(
-            f"Pairs of the {part} identities need at least two identities, one with two pictures or more. "
-            "Add identities, or keep more of them for this part: --validation_fraction, --test_fraction, or the arguments "
-            "of `split`, and train anew, for they are chosen before training. "
-            f"Received: {data.summary()}, {several} of them with two pictures or more"
+            f"Pairs of the {part} identities need at least two identities, one of them with two images or more. "
+            "Add identities, or keep more of them for this part by validation_fraction and test_fraction, and "
+            "train the model again, because the parts are chosen before training. "
+            f"Received: {data.summary()}, {several} of them with two images or more"
+        )
+
+
+def check_pairs(pairs: int) -> None:
+    """Refuses numbers of pairs that have no half."""
+    if pairs < 2 or pairs % 2:
+        raise ValueError(
+            f"Half of the pairs are matched, so their number is even. Received: pairs={pairs}"
         )
 
 
 def real_pairs(
-    data: IdentityData, pairs: int = PAIRS, seed: int = 0, progress: Progress = quiet
+    data: IdentityData, pairs: int = PAIRS, seed: int = 0, verbose: bool = False
 ) -> Pairs:
-    """Pairs of pictures of known identity.
+    """Pairs of images whose identity is known.
 
-    Matched: an identity drawn uniformly among those with two pictures or more, then two distinct
-    pictures of it. Unmatched: two distinct identities, then a picture of each. With replacement, so
-    that few pictures give pairs that occur more than once.
+    Matched: an identity drawn uniformly among those with two images or more, then two distinct
+    images of it. Unmatched: two distinct identities, then an image of each. They are drawn with
+    replacement, so that a pair may occur more than once where there are few images.
 
     Args:
         data: real identities, or generated tuples in a folder.
         pairs: how many, half of them matched.
         seed: of the draws.
-        progress: told of the pictures that are read.
+        verbose: whether a progress bar is shown.
 
     Raises:
-        ValueError: too few identities or pictures, or an odd number of pairs.
+        ValueError: too few identities or images, or an odd number of pairs.
     """
     check_pairs(pairs)
     check_identities(data, "given")
@@ -114,47 +101,83 @@ def real_pairs(
     used, positions = np.unique(np.concatenate(keys), axis=0, return_inverse=True)
     matched, unmatched = positions.reshape(2, -1, 2)
     none = np.empty([0, 2], np.int64)
-    return Pairs(_read(data, used, progress), matched, unmatched, none, used[:, 0])
+    return Pairs(_read(data, used, verbose), matched, unmatched, none, used[:, 0])
 
 
-def some_pictures(
-    data: IdentityData, count: int, seed: int = 0, progress: Progress = quiet
-) -> np.ndarray:
-    """Distinct pictures drawn uniformly, as far as there are as many: uint8 [count, h, w, c]."""
-    every = np.repeat(np.arange(len(data)), data.counts)
-    within = np.arange(len(every)) - np.repeat(np.cumsum(data.counts) - data.counts, data.counts)
-    rng = np.random.default_rng([seed, 2])
-    picked = np.sort(rng.choice(len(every), min(count, len(every)), replace=False))
-    return _read(data, np.stack([every, within], axis=1)[picked], progress)
+def evenly(groups: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Positions drawn uniformly over groups, as training draws identities, not over members.
+
+    Each group is drawn as often as the others, give or take one. Within a group no member comes
+    again before all have come.
+
+    Args:
+        groups: int [m], the group of each member.
+        count: how many positions.
+        rng: of the draws.
+
+    Returns:
+        int64 [count].
+    """
+    _, group_of, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    order = rng.permutation(len(groups))
+    by_group = order[np.argsort(group_of[order], kind="stable")]
+    shares = np.full(len(sizes), count // len(sizes))
+    shares[rng.permutation(len(sizes))[: count % len(sizes)]] += 1
+    drawn = np.repeat(np.arange(len(sizes)), shares)
+    turns = np.arange(count) - np.repeat(np.cumsum(shares) - shares, shares)
+    return by_group[(np.cumsum(sizes) - sizes)[drawn] + turns % sizes[drawn]]
+
+
+def reference_images(
+    data: IdentityData, count: int, seed: int = 0, verbose: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """Images that stand for the distribution a model is trained on: uniform over identities.
+
+    Args:
+        data: the training identities.
+        count: how many images; where there are fewer, as many as there are.
+        seed: of the draws.
+        verbose: whether a progress bar is shown.
+
+    Returns:
+        Distinct images, uint8 [m, h, w, c], and int64 [count] positions among them. Images of an
+        identity that has few of them are named more than once.
+    """
+    identity = np.repeat(np.arange(len(data)), data.counts)
+    number = np.arange(len(identity)) - np.repeat(np.cumsum(data.counts) - data.counts, data.counts)
+    drawn = evenly(identity, min(count, len(identity)), np.random.default_rng([seed, 2]))
+    distinct, positions = np.unique(drawn, return_inverse=True)
+    return _read(data, np.stack([identity, number], axis=1)[distinct], verbose), positions
 
 
 def generated_pairs(
-    generator: Generator, pairs: int = PAIRS, seed: int = 0, progress: Progress = quiet
+    model: ImageModel, pairs: int = PAIRS, seed: int = 0, verbose: bool = False
 ) -> Pairs:
-    """Pairs of pictures of a generator.
+    """Pairs of images that a model generates.
 
-    Each draw takes two identity and two observation codes and makes three pictures of them:
+    Each draw takes two identity and two observation codes and makes three images of them:
     (I1, O1), (I1, O2) and (I2, O1). The first two are matched, the last two unmatched, and the
     first and the third share z_O alone. These and the unmatched ones show the same two identities,
     so that what sets them apart is z_O and not chance.
 
     Args:
-        generator: codes to pictures.
+        model: turns codes into images.
         pairs: how many, half of them matched; and as many again as are matched that share z_O.
         seed: of the codes.
-        progress: told of the pictures that are made.
+        verbose: whether a progress bar is shown.
 
     Raises:
-        ValueError: an odd number of pairs, or a generator that shows a single identity.
+        ValueError: an odd number of pairs, or a model that shows a single identity.
     """
     check_pairs(pairs)
     draws = pairs // 2
-    images = []
-    for start in range(0, draws, _CHUNK // 3):
-        number = np.arange(start, min(start + _CHUNK // 3, draws), dtype=np.int64)
-        codes = _codes(generator, number, seed)
-        images.append(generator.render(codes, batch_size=len(codes)))
-        progress(3 * int(number[-1] + 1), 3 * draws, "pictures made")
+    seeds, images, collisions = _seeds(model, draws, seed), [], 0
+    with tqdm(total=3 * draws, desc="Generating images", disable=not verbose) as bar:
+        for start in range(0, draws, _DRAWS):
+            codes, equal = _codes(model, *seeds[:, start : start + _DRAWS])
+            images.append(model.render(codes, batch_size=len(codes)))
+            collisions += equal
+            bar.update(len(codes))
     triples = 3 * np.arange(draws)[:, np.newaxis]
     return Pairs(
         np.concatenate(images),
@@ -162,45 +185,61 @@ def generated_pairs(
         unmatched=triples + [1, 2],
         same_observation=triples + [0, 2],
         groups=np.repeat(np.arange(draws), 3),
+        collisions=1 / model.identities if model.identities else collisions / draws,
     )
 
 
-def check_pairs(pairs: int) -> None:
-    """Refuses numbers of pairs that have no half."""
-    if pairs < 2 or pairs % 2:
-        raise ValueError(f"Half of the pairs are matched: an even number. Received: pairs={pairs}")
-
-
-def _read(data: IdentityData, wanted: np.ndarray, progress: Progress) -> np.ndarray:
-    """Pictures by identity and number, int [n, 2], sorted so that each identity is read once."""
+def _read(data: IdentityData, wanted: np.ndarray, verbose: bool) -> np.ndarray:
+    """Images by identity and number, int [n, 2], sorted so that each identity is read once."""
     images = np.empty([len(wanted), *[data.image_size] * 2, data.channels], np.uint8)
     bounds = np.flatnonzero(np.diff(wanted[:, 0], prepend=-1, append=-1))
-    for start, end in zip(bounds[:-1], bounds[1:]):
-        images[start:end] = data.observations(int(wanted[start, 0]), wanted[start:end, 1])
-        progress(int(end), len(wanted), "pictures read")
+    with tqdm(total=len(wanted), desc="Reading images", disable=not verbose) as bar:
+        for start, end in zip(bounds[:-1], bounds[1:]):
+            images[start:end] = data.observations(int(wanted[start, 0]), wanted[start:end, 1])
+            bar.update(int(end - start))
     return images
 
 
-def _codes(generator: Generator, number: np.ndarray, seed: int) -> np.ndarray:
-    """Codes of the pictures of some draws: float32 [3 * n, d_i + d_o]."""
-    first = seed * 2**32 + number
+def _seeds(model: ImageModel, draws: int, seed: int) -> np.ndarray:
+    """Seeds of two identity and two observation codes for each draw: int64 [4, draws]."""
+    first = seed * 2**32 + np.arange(draws, dtype=np.int64)
     second = first + 2**31
-    one, two = (np.asarray(generator.identity_codes(seeds)) for seeds in (first, second))
-    same = np.all(one == two, axis=1)
-    if np.any(same):
-        # A generator of a limited number of identities repeats them.
-        two = two.copy()
-        two[same] = np.asarray(generator.identity_codes(second[same] + 1))
-    if np.any(np.all(one == two, axis=1)):
+    if model.identities is None:
+        return np.stack([first, second, first, second])
+    if model.identities < 2:
         raise ValueError(
-            "Unmatched pairs need a generator of two identities or more. Received: equal identity codes "
-            f"for the seeds {first[0]} and {second[0] + 1}"
+            "Unmatched pairs need a model of two identities or more. "
+            f"Received: identities={model.identities}"
         )
-    shared, other = (np.asarray(generator.observation_codes(seeds)) for seeds in (first, second))
-    codes = [[one, shared], [one, other], [two, shared]]
-    return np.stack([np.concatenate(code, axis=1) for code in codes], axis=1).reshape(
-        3 * len(number), -1
-    )
+    # Neighbouring seeds are neighbouring identities here, so these are drawn.
+    shares = np.random.default_rng([seed, 7]).random([draws, 2])
+    one, two = (shares * [model.identities, model.identities - 1]).astype(np.int64).T
+    return np.stack([one, two + (two >= one), first, second])
+
+
+def _codes(model: ImageModel, one, two, first, second) -> tuple[np.ndarray, int]:
+    """Codes of the images of some draws, float32 [3 * n, codes], and how many of these drew the
+    same `z_I` twice before the second was replaced.
+    """
+    one, other = (np.asarray(model.identity_codes(seeds)) for seeds in (one, two))
+    equal = np.flatnonzero(np.all(one == other, axis=1))
+    collisions, other = len(equal), other.copy()
+    for replacement in range(1, _REPLACEMENTS + 1):
+        if not len(equal):
+            break
+        other[equal] = np.asarray(model.identity_codes(two[equal] + replacement))
+        equal = equal[np.all(one[equal] == other[equal], axis=1)]
+    if len(equal):
+        raise ValueError(
+            "Unmatched pairs need a model of two identities or more. Received: equal identity codes "
+            f"for the seeds {two[equal[0]]} to {two[equal[0]] + _REPLACEMENTS}"
+        )
+    seen, unseen = (np.asarray(model.observation_codes(seeds)) for seeds in (first, second))
+    codes = [
+        np.asarray(model.latents.join(*pair))
+        for pair in ((one, seen), (one, unseen), (other, seen))
+    ]
+    return np.stack(codes, axis=1).reshape(3 * len(one), -1), collisions
 
 
 def _distinct(rng: np.random.Generator, counts: np.ndarray) -> np.ndarray:

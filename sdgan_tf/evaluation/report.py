@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 
 from sdgan_tf.evaluation.bootstrap import Estimate
 from sdgan_tf.evaluation.factors import LEAST_EXPLAINED
-from sdgan_tf.evaluation.plot import roc_picture
+from sdgan_tf.evaluation.plots import roc_png
 from sdgan_tf.evaluation.results import Row
 from sdgan_tf.files import atomic_file, write_json
 from sdgan_tf.images import save_png
@@ -30,19 +32,19 @@ COLUMNS = {
 LEGEND = """\
 In brackets: 95 % intervals by resampling identities.
 
-- AUC, accuracy, FAR (false accept rate): of verification by {verifier}, with its threshold chosen on validation identities. .5 is chance.
+- AUC, accuracy, FAR (false accept rate): of verification by {verifier}. It is given {verifier_input}. Its threshold was chosen on validation identities. An AUC of .5 is chance.
 - AUC sharing z_O: of pairs that share z_O and not z_I. Near .5: z_O tells nothing of the identity. Above: identity leaks into z_O.
 - ID-Div, All-Div: 1 - mean MS-SSIM, over pairs of one identity and over all pairs. {diversity}.
-- Capacity: how many identities there are, judged by how often two of them are taken for one, at the threshold that takes {rate:.0%} of real ones; no limit seen: no more often than real ones.
-- FD, KD: Frechet and kernel distance to {reference:,} training pictures in the named space of features; FD of {pictures:,} pictures. Unseen real identities do not score 0: they are others, and few.
+- Capacity: how many identities there are, estimated from how often two of them are taken for one, at the threshold that takes {rate:.0%} of real ones; no limit seen: no more often than real ones.
+- FD, KD: Frechet and kernel distance to {reference:,} training images, drawn uniformly over identities, in the named space of features; FD of {images:,} images. They have no intervals. Unseen real identities do not score 0, because they are other people, and few.
 - MB: parameters of G and D in float32, 1 MB = 1,000,000 bytes.
 - {pairs:,} pairs of each source, half matched; seed {seed}.
 """
 
 FACTORS_LEGEND = f"""\
-Share of a factor's variance in generated pictures that comes from z_I alone / from z_O alone; the rest takes both, or is the reader's error. In
-brackets the factor's spread, of 1 in real pictures. Read: how much of the factor a regressor explains on unseen people; factors that it explains
-less than {LEAST_EXPLAINED:.0%} of are left out.
+Share of a factor's variance in generated images that comes from z_I alone / from z_O alone; the rest takes both, or is the reader's error. In
+brackets the factor's spread, of 1 in real images. Read: how much of the factor a regressor explains on unseen people; factors that it explains
+less than {LEAST_EXPLAINED:.0%} of are left out. These numbers have no intervals.
 """
 
 
@@ -59,8 +61,8 @@ def table(rows: Sequence[Row]) -> str:
     for row in rows:
         cells = [_plain(row.name), *(_estimate(getattr(row, field)) for field in COLUMNS)]
         for space in spaces:
-            found = row.fidelity[space]
-            cells += [f"{found.frechet:.3f}", f"{1000 * found.kernel:.2f}"]
+            distance = row.fidelity[space]
+            cells += [f"{distance.frechet:.3f}", f"{1000 * distance.kernel:.2f}"]
         lines.append([*cells, "-" if row.megabytes is None else f"{row.megabytes:.1f}"])
     return _markdown(lines)
 
@@ -72,9 +74,10 @@ def factor_table(rows: Sequence[Row]) -> str:
         return ""
     heads = ["Factor", "Belongs to", "Read", *(_plain(row.name) for row in known)]
     lines = [heads, ["---"] * len(heads)]
-    for found in zip(*(row.factors for row in known)):
-        parts = (f"{one.identity:.0%} / {one.observation:.0%} ({one.spread:.2f})" for one in found)
-        lines.append([found[0].name, found[0].belongs_to, f"{found[0].explained:.0%}", *parts])
+    for shares in zip(*(row.factors for row in known)):
+        first, *_ = shares
+        parts = (f"{one.identity:.0%} / {one.observation:.0%} ({one.spread:.2f})" for one in shares)
+        lines.append([first.name, first.belongs_to, f"{first.explained:.0%}", *parts])
     return _markdown(lines)
 
 
@@ -82,30 +85,28 @@ def write_report(
     rows: Sequence[Row],
     facts: Mapping[str, Any],
     folder: str | Path,
-    pictures: Mapping[str, tuple[str, np.ndarray]] | None = None,
+    images: Mapping[str, tuple[str, np.ndarray]] | None = None,
 ) -> str:
-    """Writes `report.md`, `report.json`, `roc.png` and further pictures to a folder.
+    """Writes `report.md`, `report.json`, `roc.png` and further images to a folder.
 
-    Earlier ones are replaced, each file whole or not at all.
+    Earlier ones are replaced, each file whole or not at all. The curves in `roc.png` need the extra
+    `plots`; without it the report says so in their place.
 
     Args:
         rows: the real identities first.
-        facts: what `evaluate.facts` says of how it was measured.
+        facts: what `evaluator.facts` says of how it was measured.
         folder: made when it does not exist.
-        pictures: captions and uint8 [h, w, c], by name.
+        images: captions and uint8 [h, w, c], by name.
 
     Returns:
         The table.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    curves = roc_picture({row.name: row.curve for row in rows})
-    pictures = {"roc": ("Verification", curves), **(pictures or {})}
-    for name, (_, picture) in pictures.items():
-        save_png(picture, folder / f"{name}.png")
-    shown = [
-        f"![{caption}]({name}.png)\n\n*{caption}*\n" for name, (caption, _) in pictures.items()
-    ]
+    shown = [_plot(rows, folder)]
+    for name, (caption, image) in (images or {}).items():
+        save_png(image, folder / f"{name}.png")
+        shown.append(_image(name, caption))
     factors = factor_table(rows)
     known = [f"## Known factors\n\n{factors}", FACTORS_LEGEND] if factors else []
     text = "\n".join(["# Evaluation\n", table(rows), _legend(rows, facts), *known, *shown])
@@ -125,8 +126,24 @@ def as_json(row: Row) -> dict[str, Any]:
             for name, number in value._asdict().items()
         }
     record["factors"] = [share._asdict() for share in row.factors]
-    record["fidelity"] = {space: found._asdict() for space, found in row.fidelity.items()}
+    record["fidelity"] = {name: space._asdict() for name, space in row.fidelity.items()}
     return record
+
+
+def _plot(rows: Sequence[Row], folder: Path) -> str:
+    """The verification curves as the report shows them."""
+    try:
+        png = roc_png({row.name: row.curve for row in rows})
+    except ImportError as error:
+        (folder / "roc.png").unlink(missing_ok=True)  # An earlier one shows other numbers.
+        return f"There is no plot of the verification curves. {error}\n"
+    with atomic_file(folder / "roc.png") as file:
+        file.write(png)
+    return _image("roc", "Verification")
+
+
+def _image(name: str, caption: str) -> str:
+    return f"![{_plain(caption)}]({quote(name)}.png)\n\n*{_plain(caption)}*\n"
 
 
 def _legend(rows: Sequence[Row], facts: Mapping[str, Any]) -> str:
@@ -135,11 +152,12 @@ def _legend(rows: Sequence[Row], facts: Mapping[str, Any]) -> str:
     known = ", ".join(f"{name} {value}" for name, value in known if name != "data")
     lines = [f"- {part.capitalize()}: {summary}" for part, summary in facts["data"].items()]
     legend = LEGEND.format(
-        verifier=f"{facts['verifier']}" + (f" ({known})" if known else ""),
+        verifier=_plain(facts["verifier"] + (f" ({known})" if known else "")),
+        verifier_input=facts["verifier_input"],
         diversity=facts["diversity"],
         rate=facts["capacity_false_accepts"],
-        reference=facts["reference_pictures"],
-        pictures=next(iter(rows[0].fidelity.values())).pictures,
+        reference=facts["reference_images"],
+        images=next(iter(rows[0].fidelity.values())).images,
         pairs=facts["pairs"],
         seed=facts["seed"],
     )
@@ -150,10 +168,10 @@ def _markdown(lines: Sequence[Sequence[str]]) -> str:
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
-def _estimate(found: Estimate | None) -> str:
-    if found is None:
+def _estimate(estimate: Estimate | None) -> str:
+    if estimate is None:
         return "-"
-    value, low, high = (_number(number) for number in found)
+    value, low, high = (_number(number) for number in estimate)
     return f"{value} ({low} - {high})"
 
 
@@ -164,5 +182,5 @@ def _number(value: float) -> str:
 
 
 def _plain(text: str) -> str:
-    """Text that does not end a cell of a Markdown table."""
-    return " ".join(text.replace("|", "/").split())
+    """Text that stays text in Markdown, whatever it is, and does not end a cell of a table."""
+    return re.sub(r"([\\`*\[\]<>&])", r"\\\1", " ".join(text.replace("|", "/").split()))

@@ -13,34 +13,35 @@ from sdgan_tf.evaluation.verification import Curve
 
 
 class Fidelity(NamedTuple):
-    """Distances to the training pictures in one space of features.
+    """Distances to the training images in one space of features, without intervals.
 
     Attributes:
-        frechet: Frechet distance, of `pictures` pictures.
-        pictures: the same number for every source, since the distance depends on it.
+        frechet: Frechet distance, of `images` images.
+        images: the same number for every source, since the distance depends on it.
         kernel: kernel distance, not multiplied by anything.
-        kernel_deviation: its standard deviation over blocks.
+        kernel_deviation: its standard deviation over blocks of images, which is not the error of
+            the mean.
     """
 
     frechet: float
-    pictures: int
+    images: int
     kernel: float
     kernel_deviation: float
 
 
 class Row(NamedTuple):
-    """What was measured of one source of pictures.
+    """What was measured of one source of images.
 
     Attributes:
         name: of the source.
         auc: of verification, matched against unmatched pairs.
         auc_same_observation: the same of pairs that share z_O alone: .5 if z_O tells nothing of the
-            identity; None for real pictures.
+            identity; None for real images.
         accuracy: at the threshold that was chosen on validation identities.
         false_accepts: share of unmatched pairs accepted there.
         id_div: 1 - mean MS-SSIM over matched pairs.
         all_div: 1 - mean MS-SSIM over all pairs.
-        capacity: see `verification.capacity`; None for real pictures.
+        capacity: see `verification.capacity`; None for real images.
         fidelity: by name of the space of features.
         curve: of verification.
         megabytes: of the parameters of G and D in float32, 1e6 bytes each; None where unknown.
@@ -62,13 +63,13 @@ class Row(NamedTuple):
 
 
 class Results(NamedTuple):
-    """What `evaluate` found.
+    """What `evaluate` returns.
 
     Attributes:
         rows: the real test identities first.
         facts: how it was measured: verifier, thresholds, pairs, seed, data, MS-SSIM's protocol.
-        samples: generated pictures, uint8 [8, 8, h, w, c]; rows share the identity.
-        nearest: uint8 [8, 4, h, w, c]: samples, each beside its nearest training pictures.
+        samples: generated images, uint8 [8, 8, h, w, c]; rows share the identity.
+        nearest: uint8 [8, 4, h, w, c]: samples, each beside its nearest training images.
     """
 
     rows: list[Row]

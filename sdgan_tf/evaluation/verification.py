@@ -1,7 +1,7 @@
-"""Verification: do a judge's distances tell pairs of one identity from pairs of two?
+"""Verification: do a verifier's distances tell pairs of one identity from pairs of two?
 
 Throughout, `matched` are squared distances of pairs that show one identity, `unmatched` of pairs
-that show two, and a pair is judged "same" if its distance is below a threshold.
+that show two, and a pair is accepted as "same" if its distance is below a threshold.
 """
 
 from __future__ import annotations
@@ -73,34 +73,41 @@ def threshold_at(false_accepts: float, unmatched: np.ndarray) -> float:
 
 
 def accuracy(matched: np.ndarray, unmatched: np.ndarray, threshold: float) -> float:
-    """The share of right judgements, both kinds of pairs weighing the same."""
+    """The share of right decisions, both kinds of pairs weighing the same."""
     return (accept_rate(matched, threshold) + 1.0 - accept_rate(unmatched, threshold)) / 2
 
 
 def accept_rate(distances: np.ndarray, threshold: float) -> float:
-    """The share of pairs judged "same": of unmatched ones the false accept rate."""
+    """The share of pairs accepted as "same": of unmatched ones the false accept rate."""
     return float(np.mean(distances < threshold))
 
 
-def capacity(accepted: float, accepted_real: float) -> float:
+def capacity(accepted: float, accepted_real: float, collisions: float = 0.0) -> float:
     """How many identities a generator holds, from how often two of its own are taken for one.
 
-    Let two codes `z_I` show one of C equally likely identities each, and let the judge take two
+    Let two codes `z_I` show one of C equally likely identities each, and let the verifier take two
     that differ for one as often as it does two real people, a share `r` of pairs. Then the share
-    of pairs of different `z_I` that it accepts is p = 1 / C + (1 - 1 / C) r, so C = (1 - r) /
-    (p - r): the birthday estimate 1 / p where the judge never errs. Infinite where p <= r: the
+    of pairs of independent `z_I` that it accepts is p = 1 / C + (1 - 1 / C) r, so C = (1 - r) /
+    (p - r): the birthday estimate 1 / p where the verifier never errs. Infinite where p <= r: the
     pairs then do not tell the generator from one that never repeats itself.
 
-    A measure of how far apart identities lie, so worth reading only beside the AUC: a generator
-    whose z_I changes the picture without keeping a person has a great capacity too.
+    Pairs are of different codes. Where independent codes may be the same one, as in a model of a
+    limited number of identities, that is a pair of one identity and counts as accepted; there are
+    then no more identities than 1 / `collisions`.
+
+    Capacity measures how far apart identities lie, so read it only beside the AUC: a generator
+    whose z_I changes the image without keeping a person has a great capacity too.
 
     Args:
-        accepted: p, in [0, 1], of generated pairs.
+        accepted: the share, in [0, 1], of accepted pairs of different codes.
         accepted_real: r, in [0, 1], of real pairs at the same threshold.
+        collisions: the probability, in [0, 1), that two independent codes are the same one.
     """
+    accepted = collisions + (1.0 - collisions) * accepted
+    limit = 1.0 / collisions if collisions else float("inf")
     if accepted <= accepted_real:
-        return float("inf")
-    return (1.0 - accepted_real) / (accepted - accepted_real)
+        return limit
+    return min(limit, (1.0 - accepted_real) / (accepted - accepted_real))
 
 
 def _below(distances: np.ndarray, thresholds: np.ndarray) -> np.ndarray:

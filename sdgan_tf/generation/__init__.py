@@ -1,4 +1,4 @@
-"""Pictures out of trained models, and codes out of pictures."""
+"""Images out of trained models, and codes out of images."""
 
 from sdgan_tf.generation.codes import PARTS, load_codes, save_codes
 from sdgan_tf.generation.edits import save_inversion

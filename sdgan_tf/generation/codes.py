@@ -1,4 +1,4 @@
-"""Codes in files: who is in a picture and how it was taken, to be shown again."""
+"""Code files: who is in an image and how it was taken, to be shown again."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ def load_codes(path: str | Path) -> dict[str, np.ndarray]:
             arrays = {name: file[name] for name in file.files}
     except Exception as error:  # A damaged zip file raises nearly anything.
         raise ValueError(f"The codes in {path} cannot be read: {error}") from error
-    found = {}
+    checked = {}
     for name, codes in arrays.items():
         if name not in PARTS or codes.ndim != 2 or codes.dtype.kind != "f":
             raise ValueError(
-                f"A file of codes holds {' and '.join(PARTS)}, float [n, width]. "
+                f"A code file holds {' and '.join(PARTS)}, float [n, width]. "
                 f"Received: {name}, {codes.dtype} {codes.shape}, in {path}"
             )
-        found[name] = codes.astype(np.float32)
-    if not found:
+        checked[name] = codes.astype(np.float32)
+    if not checked:
         raise ValueError(f"{path} holds no codes: neither {' nor '.join(PARTS)}.")
-    return found
+    return checked

@@ -1,4 +1,4 @@
-"""What inverted photos are good for: the same person otherwise, another one likewise."""
+"""Edits of inverted photos: the same identity in new observations, and other identities in this one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sdgan_tf.files import atomic_folder
 from sdgan_tf.generation.codes import save_codes
 from sdgan_tf.generation.inversion import Inversion
 from sdgan_tf.images import check_grid, save_png, tile
-from sdgan_tf.models import Renderer
+from sdgan_tf.models import ImageModel
 
 # New observations, or other identities, shown of each photo.
 EDITS = 6
@@ -21,9 +21,9 @@ STEPS = 7
 
 
 def save_inversion(
-    model: Renderer,
+    model: ImageModel,
     photos: np.ndarray,
-    found: Inversion,
+    inversion: Inversion,
     path: str | Path,
     names: Sequence[str],
     seed: int = 0,
@@ -31,31 +31,31 @@ def save_inversion(
     """Writes a folder, whole or not at all:
 
         codes.npz           identity float32 [n, d_i] and observation float32 [n, d_o]
-        errors.json         of each photo: the error found and that of the best random code
-        inversion.png       a row a photo: itself, its picture
+        errors.json         for each photo: its error and that of the best random code
+        inversion.png       a row for each photo: the photo and the image of its codes
         observations.png    the same, and this identity in new observations
         identities.png      the same, and other identities in this observation
         interpolation.png   from the first photo to the second: rows along z_I, columns along z_O
 
     Args:
-        model: that of the inversion.
+        model: the model of the inversion.
         photos: uint8 [n, h, w, c].
-        found: what `invert` found for them.
+        inversion: what `invert` returned for them.
         path: the folder, which must not exist.
         names: the photos' names, for `errors.json`.
-        seed: of the new observations and the other identities.
+        seed: seed of the new observations and of the other identities.
 
     Returns:
         The path.
 
     Raises:
         FileExistsError: there is something at `path` already.
-        ValueError: so many photos that the pictures would be too large.
+        ValueError: so many photos that the images would be too large.
     """
     check_grid(len(photos), 2 + EDITS, model.image_size)
-    identity, observation = found.identity, found.observation
+    identity, observation = inversion.identity, inversion.observation
     others, new = model.grid_codes(EDITS, EDITS, seed)
-    pair = np.stack([photos, found.images], axis=1)
+    pair = np.stack([photos, inversion.images], axis=1)
     join = model.latents.join
     edits = {
         "observations": join(*_all_pairs(identity, new)),
@@ -63,7 +63,7 @@ def save_inversion(
     }
     with atomic_folder(Path(path)) as folder:
         save_codes(folder / "codes.npz", identity, observation)
-        errors = zip(names, found.error.tolist(), found.random_error.tolist())
+        errors = zip(names, inversion.error.tolist(), inversion.random_error.tolist())
         records = [dict(zip(("photo", "error", "random_error"), line)) for line in errors]
         (folder / "errors.json").write_text(json.dumps(records, indent=2) + "\n")
         save_png(tile(pair), folder / "inversion.png")

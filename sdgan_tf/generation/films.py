@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -17,13 +18,20 @@ def check_film(path: str | Path) -> None:
 
     Raises:
         ValueError: neither .gif nor .mp4.
-        ImportError: .mp4 without the package that brings the encoder.
+        ImportError: .mp4 without the extra `video`, which brings the encoder.
     """
     suffix = Path(path).suffix
     if suffix not in FORMATS:
         raise ValueError(f"A film is written as one of {FORMATS}. Received: {path}")
     if suffix == ".mp4":
-        _encoder()
+        try:
+            import imageio.v3  # noqa: F401
+            import imageio_ffmpeg  # noqa: F401, what imageio writes .mp4 by
+        except ImportError as error:
+            raise ImportError(
+                "A film as .mp4 needs an encoder: install it by pip install 'sdgan_tf[video]', or "
+                f"write a .gif. Missing: {error.name}"
+            ) from error
 
 
 def frame_codes(
@@ -35,9 +43,9 @@ def frame_codes(
         space: what joins the codes.
         identity: float [rows, d_i].
         observation: float [columns, d_o].
-        walking: `"identity"` for a frame a row, which shows all observations side by side;
-            `"observation"` for a frame a column, all identities below each other; `"both"` for a
-            picture a frame, in which both move at once.
+        walking: `"identity"`: each frame is a row, which shows all observations side by side;
+            `"observation"`: each frame is a column, which shows all identities below each other;
+            `"both"`: each frame is one image, and both codes move at once.
 
     Returns:
         float32 [frames, rows of a frame, columns of a frame, d_i + d_o].
@@ -48,8 +56,8 @@ def frame_codes(
     if walking == "both":
         if len(identity) != len(observation):
             raise ValueError(
-                "Where both codes move at once they pass through as many. "
-                f"Received: {len(identity)} and {len(observation)} codes on the way"
+                "Where both codes move at once, there are as many of the one as of the other. "
+                f"Received: {len(identity)} identity and {len(observation)} observation codes"
             )
         return np.asarray(space.join(identity, observation))[:, np.newaxis, np.newaxis]
     grid = np.asarray(space.grid(identity, observation))
@@ -63,8 +71,8 @@ def save_film(frames: np.ndarray, path: str | Path, fps: float = 10.0) -> Path:
 
     Args:
         frames: uint8 [t, h, w, 1 or 3], 0 to 255.
-        path: .gif, played for ever, by Pillow with 256 colours a frame; or .mp4 (H.264), which
-            needs the extra `video`.
+        path: a name in .gif, which repeats for ever, by Pillow with 256 colours a frame; or in .mp4
+            (H.264), which needs the extra `video`.
         fps: frames a second. GIF counts in hundredths of a second.
 
     Returns:
@@ -82,7 +90,7 @@ def save_film(frames: np.ndarray, path: str | Path, fps: float = 10.0) -> Path:
     return path
 
 
-def _write_gif(frames: np.ndarray, file, fps: float) -> None:
+def _write_gif(frames: np.ndarray, file: BinaryIO, fps: float) -> None:
     from PIL import Image
 
     first, *others = (Image.fromarray(frame) for frame in frames)
@@ -91,24 +99,10 @@ def _write_gif(frames: np.ndarray, file, fps: float) -> None:
 
 
 def _write_mp4(frames: np.ndarray, name: str, fps: float) -> None:
+    import imageio.v3
+
     # The encoder halves the resolution of colour and so needs even edges.
     odd = [(0, edge % 2) for edge in frames.shape[1:3]]
     frames = np.pad(frames, [(0, 0), *odd, (0, 0)], constant_values=255)
-    size = (frames.shape[2], frames.shape[1])
-    writer = _encoder().write_frames(
-        name, size, fps=fps, quality=8, macro_block_size=1, output_params=["-f", "mp4"]
-    )
-    writer.send(None)
-    for frame in frames:
-        writer.send(np.ascontiguousarray(frame))
-    writer.close()
-
-
-def _encoder():
-    try:
-        import imageio_ffmpeg
-    except ImportError as error:
-        raise ImportError(
-            "Films as .mp4 need an encoder: install it by `pip install -e '.[video]'`, or write .gif."
-        ) from error
-    return imageio_ffmpeg
+    options = {"fps": fps, "quality": 8, "macro_block_size": 1, "output_params": ["-f", "mp4"]}
+    imageio.v3.imwrite(name, frames, plugin="FFMPEG", extension=".mp4", **options)

@@ -8,10 +8,11 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 from tensorflow import keras
+from tqdm.auto import tqdm
 
 from sdgan_tf import keras_compat
 from sdgan_tf.images import to_float
-from sdgan_tf.models import Renderer, seeds_of
+from sdgan_tf.models import ImageModel, seeds_of
 from sdgan_tf.randomness import stateless_seed
 
 MAX_PHOTOS = 1000
@@ -27,16 +28,16 @@ Embed = Callable[[tf.Tensor], tf.Tensor]
 
 @dataclasses.dataclass(frozen=True)
 class Search:
-    """How codes are sought.
+    """How codes are searched for.
 
     Attributes:
-        steps: of descent, by Adam.
+        steps: steps of the descent, by Adam.
         rate: its first learning rate, which falls to 0 along half a cosine.
         restarts: descents for each photo, from as many of the best random codes.
-        random_codes: how many random codes are tried before.
+        random_codes: how many random codes are tried before the descents.
         perceptual: weight of the squared distance of embeddings, where there is an embedder, beside
             the mean squared difference of pixels in [-1, 1].
-        seed: of the random codes and of the clipping.
+        seed: seed of the random codes and of the clipping.
     """
 
     steps: int = 400
@@ -48,24 +49,24 @@ class Search:
 
     def __post_init__(self):
         if min(self.steps, self.restarts, self.random_codes) < 1:
-            raise ValueError(f"Steps, restarts and random codes are 1 or more. Received: {self}")
+            raise ValueError(f"steps, restarts and random_codes are 1 or more. Received: {self}")
         if max(self.restarts, self.random_codes) > MAX_RANDOM_CODES:
             raise ValueError(
                 f"At most {MAX_RANDOM_CODES:,} random codes are tried. Received: {self}"
             )
         if not (0 < self.rate < np.inf and 0 <= self.perceptual < np.inf):
-            raise ValueError(f"The rate is above 0, the weight 0 or more. Received: {self}")
+            raise ValueError(f"rate is above 0 and perceptual 0 or more. Received: {self}")
 
 
 @dataclasses.dataclass(frozen=True)
 class Inversion:
-    """What was found for n photos.
+    """The codes of n photos.
 
     Attributes:
         identity: float32 [n, d_i], equal rows where the photos were said to share an identity.
         observation: float32 [n, d_o].
-        images: uint8 [n, h, w, c], the pictures of these codes.
-        error: float32 [n], root mean square difference of picture and photo, in grey levels of 0 to
+        images: uint8 [n, h, w, c], the images of these codes.
+        error: float32 [n], root mean square difference of image and photo, in grey levels of 0 to
             255.
         random_error: float32 [n], the same of the best random code: what `error` has to beat.
     """
@@ -78,28 +79,28 @@ class Inversion:
 
 
 def invert(
-    model: Renderer,
+    model: ImageModel,
     photos: np.ndarray,
     search: Search | None = None,
     same_identity: bool = False,
     embed: Embed | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    verbose: bool = False,
 ) -> Inversion:
     """Estimates the codes of photos (paper, latent estimation).
 
-    Minimises the squared difference of picture and photo over the code, from the best of many
-    random codes, with stochastic clipping (arXiv 1702.04782): components that leave the
-    distribution of codes are drawn anew, see `LatentSpace.reclaim`. What counts is the best code on
-    the way, not the last.
+    Minimises the squared difference of image and photo over the code, from the best of many
+    random codes, with stochastic clipping (arXiv 1702.04782): components that leave
+    the law of the codes are drawn anew, see `LatentSpace.reclaim`. The result is the best code that
+    the descent passed, not its last.
 
     Args:
         model: one that trained, or an exported one.
         photos: uint8 [n, h, w, c] of the model's own size, 0 to 255.
-        search: how; None for the defaults.
+        search: how the codes are searched for; None for the defaults.
         same_identity: whether all photos show one identity, so that they share one `z_I`.
-        embed: pictures float32 [n, h, w, c] in [-1, 1] to embeddings float32 [n, d], for the
+        embed: images float32 [n, h, w, c] in [-1, 1] to embeddings float32 [n, d], for the
             perceptual term, such as a verifier's `embed_tensor`; None for none.
-        progress: called with the photos done so far and their number in all.
+        verbose: whether to show a progress bar.
 
     Returns:
         An `Inversion`.
@@ -111,23 +112,28 @@ def invert(
     _check(model, photos, same_identity)
     starts, random_error = _best_random(model, photos, search, same_identity)
     size = MAX_SHARED_PHOTOS if same_identity else PHOTOS_AT_A_TIME
-    found = []
+    parts = []
+    bar = tqdm(
+        total=-(-len(photos) // size) * search.steps,
+        desc="Steps of the descent",
+        disable=not verbose,
+    )
     for first in range(0, len(photos), size):
-        part = photos[first : first + size]
+        some = photos[first : first + size]
         identity, observation = (start[first : first + size] for start in starts)
-        descent = _Descent(model, part, identity, observation, search, embed, first)
+        descent = _Descent(model, some, identity, observation, search, embed, first)
         for step in range(search.steps):
             descent.step(tf.constant(step))
-            if progress:
-                progress(first + len(part) * (step + 1) // search.steps, len(photos))
-        found.append(descent.result())
-    identity, observation = (np.concatenate(parts) for parts in zip(*found))
+            bar.update()
+        parts.append(descent.result())
+    bar.close()
+    identity, observation = (np.concatenate(codes) for codes in zip(*parts))
     images = model.render(np.concatenate([identity, observation], axis=1))
     error = np.sqrt(_squared_difference(images, photos))
     return Inversion(identity, observation, images, error, random_error)
 
 
-def _check(model: Renderer, photos: np.ndarray, same_identity: bool) -> None:
+def _check(model: ImageModel, photos: np.ndarray, same_identity: bool) -> None:
     expected = (model.image_size, model.image_size, model.channels)
     if photos.dtype != np.uint8 or photos.shape[1:] != expected:
         raise ValueError(
@@ -143,7 +149,7 @@ def _check(model: Renderer, photos: np.ndarray, same_identity: bool) -> None:
 
 
 def _best_random(
-    model: Renderer, photos: np.ndarray, search: Search, same_identity: bool
+    model: ImageModel, photos: np.ndarray, search: Search, same_identity: bool
 ) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
     """The random codes that come nearest to each photo.
 
@@ -191,19 +197,19 @@ class _Descent:
 
     @tf.function
     def step(self, step: tf.Tensor) -> None:
-        """Judges the codes, keeps the best, and moves on."""
+        """Measures the codes, keeps the best, and moves on."""
         values = [tf.convert_to_tensor(code) for code in self.codes]
         with tf.GradientTape() as tape:
             tape.watch(values)
             loss = self._loss(*values)
         shared = len(self.least) < len(self.photos)
-        judged = tf.reduce_mean(loss, axis=0, keepdims=True) if shared else loss
-        better = judged < self.least
-        self.least.assign(tf.where(better, judged, self.least))
+        measured = tf.reduce_mean(loss, axis=0, keepdims=True) if shared else loss
+        better = measured < self.least
+        self.least.assign(tf.where(better, measured, self.least))
         for best, value in zip(self.best, values):
             best.assign(tf.where(better[..., tf.newaxis], value, best))
-        slopes = tape.gradient(loss, values)
-        keras_compat.apply_gradients(self.optimizer, slopes, self.codes)
+        gradients = tape.gradient(loss, values)
+        keras_compat.apply_gradients(self.optimizer, gradients, self.codes)
         self._reclaim(step)
 
     def _loss(self, identity: tf.Tensor, observation: tf.Tensor) -> tf.Tensor:
@@ -211,17 +217,19 @@ class _Descent:
         shape = tf.shape(observation)[:2]
         identity = tf.broadcast_to(identity, [shape[0], shape[1], identity.shape[-1]])
         codes = self.model.latents.join(identity, observation)
-        pictures = self.model(tf.reshape(codes, [-1, codes.shape[-1]]))
-        arranged = tf.reshape(pictures, tf.concat([shape, self.photos.shape[2:]], 0))
+        images = self.model(tf.reshape(codes, [-1, codes.shape[-1]]))
+        arranged = tf.reshape(images, tf.concat([shape, self.photos.shape[2:]], 0))
         loss = tf.reduce_mean(tf.square(arranged - self.photos), axis=[2, 3, 4])
         if self.embed:
-            found = tf.reshape(self.embed(pictures), tf.concat([shape, [-1]], 0))
-            loss += self.search.perceptual * tf.reduce_sum(tf.square(found - self.wanted), axis=2)
+            embeddings = tf.reshape(self.embed(images), tf.concat([shape, [-1]], 0))
+            loss += self.search.perceptual * tf.reduce_sum(
+                tf.square(embeddings - self.wanted), axis=2
+            )
         return loss
 
     def _reclaim(self, step: tf.Tensor) -> None:
         for part, code in zip(("identity", "observation"), self.codes):
-            # The identities of a model that shows a given number of them follow no distribution.
+            # The identities of a model that shows a given number of them follow no law.
             if part == "observation" or self.model.identities is None:
                 seed = stateless_seed(self.search.seed, f"clipping of {part}", step, self.number)
                 code.assign(self.model.latents.reclaim(tf.convert_to_tensor(code), seed))

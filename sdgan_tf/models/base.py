@@ -32,8 +32,8 @@ class AdversarialModel(ImageModel, Players):
        flags of `bin/train` follow; calls `super().__init__(latents, ...)`; makes its networks, most simply by
        `self.make(...)`, one of which is called `"generator"`; and ends with `self.own(networks, players)`.
     2. `default_optimizers()`: the optimizers by player.
-    3. `train_step(batch)`: takes `self.fields(batch)`, draws codes by `self.draw`, moves networks by `self._gradients`
-       and `self._apply`, and returns `self.end_step(logs)`. All that is random in it derives from `self.random(stream)`.
+    3. `train_step(batch)`: takes `self.fields(batch)`, draws codes by `self.draw`, moves networks by
+       `self.move(player, tape, loss)`, and returns `self.end_step(logs)`. All that is random in it derives from `self.random(stream)`.
     4. `LOGS`: the names of the numbers that `end_step` is given.
 
     Where it differs from the base it may also write `FIELDS`, what it needs of a batch; `score`, how much tuples look
@@ -103,7 +103,7 @@ class AdversarialModel(ImageModel, Players):
         self.seed = seed
         self.step = keras_compat.add_counter(self, "step")
         self.rollback = keras_compat.add_counter(self, "rollback")
-        self._trackers = [keras.metrics.Mean(name=name) for name in self.LOGS]
+        self._trackers: list[keras.metrics.Metric] = []
         self._given: dict[str, str | keras.Model] = {}
         self._averages: dict[str, str] = {}
         self._inputs: dict[str, list] = {}
@@ -194,6 +194,7 @@ class AdversarialModel(ImageModel, Players):
         networks: Mapping[str, keras.Model],
         players: Mapping[str, Sequence[str]],
         averaged: Sequence[str] = ("generator",),
+        logs: Sequence[str] = (),
     ) -> None:
         """Takes networks that `fit_in` has built as the model's own, draws their first weights, and says who moves which.
 
@@ -204,7 +205,9 @@ class AdversarialModel(ImageModel, Players):
             networks: by name.
             players: the names of the networks that each player's optimizer moves.
             averaged: names of the networks that have a running average beside them, where `ema` is above 0.
+            logs: further numbers that `end_step` is given, beside `LOGS`.
         """
+        self._trackers = [keras.metrics.Mean(name=name) for name in (*self.LOGS, *logs)]
         copies = {}
         for name in averaged if self.ema else ():
             # Left trainable: freezing it would reorder its variables on Keras 2. No player moves it.
@@ -309,7 +312,7 @@ class AdversarialModel(ImageModel, Players):
         """Moves averaged networks and the step counter on; returns the running means of `logs`.
 
         Args:
-            logs: a float32 scalar for each of `LOGS`.
+            logs: a float32 scalar for each name of `LOGS`, and of `logs` of `own`.
             moved: 1 if the averaged networks' originals were moved in this step, otherwise 0.
             every: in how many steps they are moved once.
         """

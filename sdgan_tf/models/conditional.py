@@ -194,7 +194,7 @@ class ConditionalGAN(AdversarialModel):
             loss += 0.5 * naming
             if self.r1:
                 loss += self.r1 * penalties.zero_centred(self._score, classes[0])
-        self._apply("d", self._gradients("d", tape, loss))
+        self.move("d", tape, loss)
         return {
             "d_loss": loss,
             "d_real": tf.reduce_mean(scores[0]),
@@ -208,7 +208,7 @@ class ConditionalGAN(AdversarialModel):
             outputs = siamese.score(self.discriminator, batch)
             loss = self._objective.generator_loss(self._scores(outputs))
             loss += self._naming_loss(outputs, labels)
-        self._apply("g", self._gradients("g", tape, loss))
+        self.move("g", tape, loss)
         return loss
 
     def _augmented(self, tuples: tf.Tensor, stream: str) -> tf.Tensor:

@@ -22,6 +22,10 @@ class Regularizers:
         r2: weight of the same penalty on fake tuples, 0 for none.
         r1_every: apply both penalties at every so many steps only, that many times as strong (arXiv 1912.04958).
         lecam: weight of the LeCam regulariser (arXiv 2104.03310), 0 for none.
+        recognise_i: weight of the error of a recogniser that reads `z_I` back from each single image, in the losses of
+            both players, 0 for none (InfoGAN's bound, arXiv 1606.03657, with one code that the images of a tuple
+            share).
+        recognise_o: the same for `z_O`.
     """
 
     def __init__(
@@ -31,17 +35,22 @@ class Regularizers:
         r2: float = 0.0,
         r1_every: int = 16,
         lecam: float = 0.0,
+        recognise_i: float = 0.0,
+        recognise_o: float = 0.0,
     ):
-        if min(mixed, r1, r2, lecam) < 0 or r1_every < 1:
+        if min(mixed, r1, r2, lecam, recognise_i, recognise_o) < 0 or r1_every < 1:
             raise ValueError(
                 "Weights are 0 or more, and a lazy penalty comes at every step or more seldom. Received: "
-                f"mixed={mixed}, r1={r1}, r2={r2}, lecam={lecam}, r1_every={r1_every}"
+                f"mixed={mixed}, r1={r1}, r2={r2}, lecam={lecam}, recognise_i={recognise_i}, "
+                f"recognise_o={recognise_o}, r1_every={r1_every}"
             )
         self.mixed = mixed
         self.r1 = r1
         self.r2 = r2
         self.r1_every = r1_every
         self.lecam = lecam
+        self.recognise_i = recognise_i
+        self.recognise_o = recognise_o
 
 
 def mix(tuples: tf.Tensor) -> tf.Tensor:

@@ -128,7 +128,7 @@ class Players(keras.Model):
             state.update({f"log/{tracker.name}/{i}": v for i, v in enumerate(tracker.variables)})
         return state
 
-    def _gradients(
+    def gradients(
         self, player: str, tape: tf.GradientTape, loss: tf.Tensor, also: Sequence[tf.Tensor] = ()
     ) -> list[tf.Tensor]:
         """Gradients of `loss` in the variables that a player moves, and in the tensors of `also` behind them."""
@@ -138,7 +138,11 @@ class Players(keras.Model):
         sources = [*self.moved_by(player), *also]
         return keras_compat.gradients(self.optimizers[player], tape, loss, sources)
 
-    def _apply(self, player: str, gradients: Sequence[tf.Tensor]) -> None:
+    def apply_gradients(self, player: str, gradients: Sequence[tf.Tensor]) -> None:
         """Lets a player's optimizer make its step."""
         moved = self.moved_by(player)
         keras_compat.apply_gradients(self.optimizers[player], gradients, moved)
+
+    def move(self, player: str, tape: tf.GradientTape, loss: tf.Tensor) -> None:
+        """One step of a player's optimizer down the gradients of `loss`, which `tape` recorded."""
+        self.apply_gradients(player, self.gradients(player, tape, loss))

@@ -168,14 +168,14 @@ class SDBEGAN(AdversarialModel):
         """
         if self.precision == "mixed_float16":
             # Gradients times a small k_t would underflow: two passes.
-            of_d = self._gradients("d", tape, loss)
-            of_g = self._gradients("g", tape, loss_fake)
+            of_d = self.gradients("d", tape, loss)
+            of_g = self.gradients("g", tape, loss_fake)
         else:
-            *of_d, of_fake = self._gradients("d", tape, loss, also=[fake])
+            *of_d, of_fake = self.gradients("d", tape, loss, also=[fake])
             variables = [keras_compat.tensor_of(variable) for variable in self.moved_by("g")]
             of_g = tape.gradient(fake, variables, output_gradients=-of_fake / k_t)
-        self._apply("d", of_d)
-        self._apply("g", of_g)
+        self.apply_gradients("d", of_d)
+        self.apply_gradients("g", of_g)
 
     def reconstruct(self, images: tf.Tensor) -> tf.Tensor:
         """What the autoencoder makes of tuples: uint8 or float [n, k, h, w, c] to float32 of the

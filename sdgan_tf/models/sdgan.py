@@ -36,6 +36,8 @@ class SDGAN(AdversarialModel):
             float32 [n, h, w, c] in [-1, 1].
         discriminator: the name of a registered network, or any Keras model of tuples float [n, k, h, w, c] in [-1, 1]
             to scores [n]; see `networks.SiameseDiscriminator` for what it may tell beside them.
+        recogniser: the name of a registered network, or any Keras model of the discriminator's features of single
+            images to float [n, d_i + d_o]; made only where `recognise_i` or `recognise_o` is above 0.
         objective: the adversarial loss: `"dcgan"` (paper), `"lsgan"`, `"wgan"`, `"wgan-gp"`, `"hinge"` or
             `"relativistic"`, each with its customary optimizers and critic steps.
         critic_steps: updates of the discriminator for one of the generator; 0 for the objective's custom.
@@ -50,7 +52,7 @@ class SDGAN(AdversarialModel):
         precision: `"float32"`, `"mixed_bfloat16"` or `"mixed_float16"`; losses and images are float32 always.
         seed: of everything random in training.
         **options: of the named networks, such as `dim=32` or `norm="none"`; and those of `Regularizers`, later
-            additions all: `mixed`, `r1`, `r2`, `r1_every`, `lecam`.
+            additions all: `mixed`, `r1`, `r2`, `r1_every`, `lecam`, `recognise_i`, `recognise_o`.
 
     Example:
 
@@ -61,13 +63,14 @@ class SDGAN(AdversarialModel):
     """
 
     LOGS = ("d_loss", "g_loss", "d_real", "d_fake")
-    KINDS = ("generator", "discriminator")
+    KINDS = ("generator", "discriminator", "recogniser")
     OPTIONS = (Regularizers,)
 
     def __init__(
         self,
         generator: str | keras.Model = "dcgan",
         discriminator: str | keras.Model = "dcgan",
+        recogniser: str | keras.Model = "dense",
         objective: str = "dcgan",
         critic_steps: int = 0,
         image_size: int = 64,
@@ -85,7 +88,9 @@ class SDGAN(AdversarialModel):
     ):
         latents = LatentSpace.split(d_i, d_o, law)
         super().__init__(latents, image_size, channels, k, ema, precision, seed, name=name)
-        self.take_options(options, generator=generator, discriminator=discriminator)
+        self.take_options(
+            options, generator=generator, discriminator=discriminator, recogniser=recogniser
+        )
         self.objective = objective
         self.critic_steps = critic_steps
         self.d_i, self.d_o, self.law = d_i, d_o, law
@@ -111,7 +116,32 @@ class SDGAN(AdversarialModel):
             self.anchors = keras_compat.add_weight(
                 self, "anchors", [2], trainable=False, autocast=False
             )
-        self.own(networks, {"d": ["discriminator"], "g": ["generator"]})
+        self.recogniser = recogniser
+        if self._recognised:
+            networks["recogniser"] = self._make_recogniser(networks["discriminator"], recogniser)
+        players = {"d": [name for name in networks if name != "generator"], "g": ["generator"]}
+        logs = ["d_mixed"] if self.regularizers.mixed else []
+        self.own(networks, players, logs=[*logs, *self._recognised])
+
+    @property
+    def _recognised(self) -> dict[str, str]:
+        """The blocks of the code that are read back, by the name of the weight."""
+        blocks = {"recognise_i": "identity", "recognise_o": "observation"}
+        return {name: block for name, block in blocks.items() if getattr(self.regularizers, name)}
+
+    def _make_recogniser(
+        self, discriminator: keras.Model, recogniser: str | keras.Model
+    ) -> keras.Model:
+        size = [self.image_size, self.image_size, self.channels]
+        tuples = tf.zeros([1, self.k, *size])
+        features = siamese.features_of(discriminator, [tuples], training=False)[0].shape[2:]
+        if list(features) == size:
+            raise ValueError(
+                "A recogniser reads what the discriminator sees in single images: give it a Siamese one, see "
+                f"networks.SiameseDiscriminator. Received: {type(discriminator).__name__}, which sees tuples as a whole"
+            )
+        made = self.make("recogniser", recogniser, code_size=self.latents.size)
+        return self.fit_in(made, "recogniser", {"features": features}, [self.latents.size])
 
     def _check_options(self, discriminator: keras.Model) -> None:
         mixed = self.regularizers.mixed
@@ -202,17 +232,17 @@ class SDGAN(AdversarialModel):
                 loss += extras.mixed * objective.negative_loss(scores[0], scores[2], weights)
             if extras.lecam:
                 loss += extras.lecam * penalties.lecam(self.anchors, scores[0], scores[1])
-        gradients = self._gradients("d", tape, loss)
-        self._apply("d", self._add_penalties(gradients, real, fake))
+            recognition, costs = self._recognition(features[1], codes)
+            loss += recognition
+        gradients = self.gradients("d", tape, loss)
+        self.apply_gradients("d", self._add_penalties(gradients, real, fake))
         if objective.clip:
             for variable in self.discriminator.clippable:
                 value = tf.convert_to_tensor(variable)
                 variable.assign(tf.clip_by_value(value, -objective.clip, objective.clip))
-        return {
-            "d_loss": loss,
-            "d_real": tf.reduce_mean(scores[0]),
-            "d_fake": tf.reduce_mean(scores[1]),
-        }
+        names = ("d_real", "d_fake", "d_mixed")
+        means = {name: tf.reduce_mean(part) for name, part in zip(names, scores)}
+        return {"d_loss": loss, **means, **costs}
 
     def _update_generator(self, real: tf.Tensor) -> tf.Tensor:
         codes = self.draw(tf.shape(real)[0], "codes of the generator")
@@ -224,8 +254,37 @@ class SDGAN(AdversarialModel):
             features = siamese.features_of(self.discriminator, parts)
             scores = siamese.scores_of(self.discriminator, features)
             loss = self._objective.generator_loss(*scores)
-        self._apply("g", self._gradients("g", tape, loss))
+            loss += self._recognition(features[0], codes)[0]
+        self.move("g", tape, loss)
         return loss
+
+    def _recognition(
+        self, features: tf.Tensor, codes: tf.Tensor
+    ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        """What it costs to read the codes back from single images.
+
+        Args:
+            features: of fake tuples, [n, k, ...].
+            codes: that they were made of, float32 [n * k, d_i + d_o].
+
+        Returns:
+            The weighted sum, and the cost of each block by the name of its weight: the mean over its numbers.
+        """
+        if not self._recognised:
+            return tf.zeros([]), {}
+        read = self.recogniser(tf.reshape(features, [-1, *features.shape[2:]]), training=True)
+        costs, total = {}, tf.zeros([])
+        for name, block in self._recognised.items():
+            cost = tf.zeros([])
+            for part in self.latents.parts[block]:
+                place = self.latents.slices[part.name]
+                share = part.width / self.latents.width(block)
+                cost += share * objectives.recognition_cost(
+                    part.law, codes[:, place], read[:, place]
+                )
+            costs[name] = cost
+            total += getattr(self.regularizers, name) * cost
+        return total, costs
 
     def _add_penalties(self, gradients: list[tf.Tensor], real, fake) -> list[tf.Tensor]:
         """Adds the gradients of the penalties on the discriminator's own gradient, on the steps that have one."""
@@ -255,7 +314,7 @@ class SDGAN(AdversarialModel):
         score = functools.partial(siamese.score, self.discriminator, track=False)
         with tf.GradientTape() as tape:
             value = weight * penalty(score, *of)
-        return self._gradients("d", tape, value)
+        return self.gradients("d", tape, value)
 
     def _augmented(self, tuples: tf.Tensor, stream: str) -> tf.Tensor:
         if not self._operations:

@@ -4,15 +4,20 @@ from sdgan_tf.networks.began import BEGANGenerator, SiameseAutoencoder
 from sdgan_tf.networks.dcgan import DCGANGenerator, SiameseDCGANDiscriminator
 from sdgan_tf.networks.embedder import Embedder, Regressor
 from sdgan_tf.networks.identity import IdentityEncoder, IdentityTable
+from sdgan_tf.networks.recogniser import DenseRecogniser
+from sdgan_tf.networks.residual import ResidualDiscriminator, ResidualGenerator
 from sdgan_tf.networks.siamese import SiameseDiscriminator
 
 __all__ = [
     "BEGANGenerator",
     "DCGANGenerator",
+    "DenseRecogniser",
     "Embedder",
     "IdentityEncoder",
     "IdentityTable",
     "Regressor",
+    "ResidualDiscriminator",
+    "ResidualGenerator",
     "SiameseAutoencoder",
     "SiameseDCGANDiscriminator",
     "SiameseDiscriminator",

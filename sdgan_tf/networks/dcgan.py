@@ -103,6 +103,11 @@ class SiameseDCGANDiscriminator(SiameseDiscriminator):
         join_layers: how many layers join the towers: 1 (the paper's), 0 for none, at most 2 convolutions.
         initializer: first weights of the discriminator: `"dcgan"` (the paper's), which counts on batch norm, or
             `"he_normal"`, which keeps signals at their size without (arXiv 1502.01852).
+        symmetric: later addition: whether the order of a tuple's images makes no difference: the towers are joined by
+            the mean of their maps and the mean distance from it (for pairs, of f1 and f2: (f1 + f2) / 2 and
+            |f1 - f2| / 2).
+        full_size: later addition: channels of a 3x3 convolution at the images' full size before the first stride, 0
+            for none.
         outputs: how many numbers the last dense layer gives.
 
     Call:
@@ -121,6 +126,8 @@ class SiameseDCGANDiscriminator(SiameseDiscriminator):
         join: Literal["conv", "dense"] = "conv",
         join_layers: int = 1,
         initializer: Literal["dcgan", "he_normal"] = "dcgan",
+        symmetric: bool = False,
+        full_size: int = 0,
         outputs: Any = 1,
         **kwargs: Any,
     ):
@@ -134,8 +141,15 @@ class SiameseDCGANDiscriminator(SiameseDiscriminator):
         self.join = join
         self.join_layers = join_layers
         self.initializer = initializer
+        self.symmetric = symmetric
+        self.full_size = full_size
         self.outputs = outputs
         check_choices(self)
+        if symmetric and (towers == "stacked" or k < 2):
+            raise ValueError(
+                "Maps of two images or more from towers of their own are joined symmetrically. "
+                f"Received: symmetric=True, towers={towers!r}, k={k}"
+            )
         if join_layers < 0 or (join == "conv" and join_layers > 2):
             raise ValueError(
                 "Towers are joined by up to two convolutions, or by any number of dense layers. "
@@ -145,9 +159,13 @@ class SiameseDCGANDiscriminator(SiameseDiscriminator):
         widths = [dim * 2**power for power in range(halvings(image_size, SMALLEST_MAP))]
         options = {"spectral": norm == "spectral", "initializer": initializer}
         self._options = {**policy_of(self), **options}
-        self.tower = [self._wrapped(Conv(width, **self._options)) for width in widths]
+        first = [Conv(full_size, 3, 1, **self._options)] if full_size else []
+        self.tower = [
+            self._wrapped(layer)
+            for layer in (*first, *(Conv(width, **self._options) for width in widths))
+        ]
         self.joint = self._joint_layers(widths[-1])
-        normed = len(widths) - 1 + join_layers if norm == "batch" else 0
+        normed = len(self.tower) - 1 + join_layers if norm == "batch" else 0
         self.norms = [BatchNorm(**policy_of(self)) for _ in range(normed)]
         # The score itself stays float32 under every precision policy.
         self.finish = self._wrapped(Linear(outputs, dtype="float32", **options))
@@ -156,7 +174,8 @@ class SiameseDCGANDiscriminator(SiameseDiscriminator):
         if self.join == "conv":
             make, first = functools.partial(Conv, kernel_size=3), width
         else:
-            stacked = SMALLEST_MAP**2 * width * (self.k if self.towers == "siamese" else 1)
+            joined = 2 if self.symmetric else self.k
+            stacked = SMALLEST_MAP**2 * width * (joined if self.towers == "siamese" else 1)
             make, first = Linear, stacked // 2
         widths = [first // 2**index for index in range(self.join_layers)]
         if 0 in widths:
@@ -190,6 +209,10 @@ class SiameseDCGANDiscriminator(SiameseDiscriminator):
         """Maps of k images, [n, k, h, w, c], to scores float32 [n], or to [n, outputs]."""
         options = {"training": training, "groups": groups, "track": track}
         _, k, height, width, depth = features.shape
+        if self.symmetric:
+            mean = tf.reduce_mean(features, 1, keepdims=True)
+            spread = tf.reduce_mean(tf.abs(features - mean), 1, keepdims=True)
+            features, k = tf.concat([mean, spread], 1), 2
         # A tuple's maps side by side, on channels.
         maps = tf.transpose(features, [0, 2, 3, 1, 4])
         maps = tf.reshape(maps, [-1, height, width, k * depth])
@@ -230,7 +253,7 @@ class SiameseDCGANDiscriminator(SiameseDiscriminator):
 
     def get_config(self) -> dict[str, Any]:
         names = ("k", "image_size", "channels", "dim", "norm", "towers", "join", "join_layers")
-        names += ("initializer", "outputs")
+        names += ("initializer", "symmetric", "full_size", "outputs")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 

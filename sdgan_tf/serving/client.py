@@ -13,7 +13,8 @@ from sdgan_tf.serving.errors import ServingError
 from sdgan_tf.serving.rest import RestTransport
 from sdgan_tf.serving.rpc import GrpcTransport
 
-FIRST_WAIT = 0.1
+# gRPC tries five times at most.
+MAX_RETRIES = 4
 
 
 class Client:
@@ -24,14 +25,15 @@ class Client:
 
     Args:
         address: `localhost:8500` for gRPC, which is faster and needs the extra `serving`;
-            `http://localhost:8501` or `https://...` for REST, which needs nothing.
-        model: as the server calls it.
+            `http://localhost:8501` or `https://...` for REST, which needs nothing more.
+        model: the model's name on the server.
         version: a version's number; the newest by default.
-        timeout: seconds for a call, all its tries together.
-        retries: how often a call is tried again, after 0.1, 0.2, 0.4, ... seconds, where the error
-            is transient: the server starts, is replaced, or has a full queue.
+        timeout: seconds that a call may take, with all its retries.
+        retries: how often a request is sent again, 0 to 4 times, where the error is transient: the
+            server starts, is replaced, or has a full queue. The waits double, to 1.6 seconds.
         max_rows: a request with more is refused. `bin/export` has the server compute as many at
             once, and TF Serving takes no larger request.
+        max_bytes: an answer of the server that has more is refused.
 
     Raises:
         ServingError: from all methods, where the server does not answer or refuses.
@@ -49,23 +51,25 @@ class Client:
         model: str,
         version: int | None = None,
         timeout: float = 30.0,
-        retries: int = 5,
+        retries: int = MAX_RETRIES,
         max_rows: int = 64,
+        max_bytes: int = 2**28,
     ):
-        if timeout <= 0 or retries < 0 or max_rows < 1:
+        if timeout <= 0 or not 0 <= retries <= MAX_RETRIES or max_rows < 1 or max_bytes < 1:
             raise ValueError(
-                "A call has some time, no tries less than none, and a row or more. "
-                f"Received: timeout={timeout}, retries={retries}, max_rows={max_rows}"
+                "timeout is more than 0 seconds, max_rows and max_bytes are 1 or more, and retries "
+                f"0 to {MAX_RETRIES}. Received: timeout={timeout}, retries={retries}, "
+                f"max_rows={max_rows}, max_bytes={max_bytes}"
             )
         over_rest = address.startswith(("http://", "https://"))
-        self._transport = (RestTransport if over_rest else GrpcTransport)(address, model, version)
+        transport = RestTransport if over_rest else GrpcTransport
+        self._transport = transport(address, model, version, retries, max_bytes)
         self._signatures: dict[str, Any] = {}
         self.timeout = timeout
-        self.retries = retries
         self.max_rows = max_rows
 
     def generate(self, identity: Any, observation: Any) -> np.ndarray:
-        """Pictures of codes: float [n, d_i] and float [n, d_o] to uint8 [n, h, w, c], 0 to 255."""
+        """Images of codes: float [n, d_i] and float [n, d_o] to uint8 [n, h, w, c], 0 to 255."""
         return self._ask("serving_default", identity=identity, observation=observation)["images"]
 
     def generate_png(self, identity: Any, observation: Any) -> list[bytes]:
@@ -74,7 +78,7 @@ class Client:
         return answer["image_bytes"].tolist()
 
     def sample(self, identity_seed: Any, observation_seed: Any) -> dict[str, np.ndarray]:
-        """Pictures of seeds, int [n] each, and the codes that the seeds gave.
+        """Images of seeds, int [n] each, and the codes that the seeds gave.
 
         Returns:
             `images` uint8 [n, h, w, c], `identity` float32 [n, d_i], `observation` float32 [n, d_o].
@@ -83,7 +87,7 @@ class Client:
 
     def score(self, images: Any) -> np.ndarray:
         """How much each tuple looks like a real matched one: uint8 [n, k, h, w, c] to float32 [n],
-        higher = more. Pictures have the model's size: `sdgan_tf.data.pictures.decode` makes it.
+        higher = more. Images have the model's size: `sdgan_tf.data.decoding.decode` makes it.
         """
         return self._ask("score", images=images)["score"]
 
@@ -100,7 +104,7 @@ class Client:
     def _ask(self, name: str, **inputs: Any) -> dict[str, np.ndarray]:
         deadline = time.monotonic() + self.timeout
         if not self._signatures:
-            self._signatures = self._retrying(self._transport.signatures, deadline)
+            self._signatures = _understood(self._transport.signatures, self.timeout)
         known = {key: sorted(item.inputs) for key, item in self._signatures.items()}
         if known.get(name) != sorted(inputs):
             raise ServingError(
@@ -109,9 +113,8 @@ class Client:
         signature = self._signatures[name]
         arrays = {key: _checked(key, value, signature) for key, value in inputs.items()}
         self._check_rows(arrays)
-        return self._retrying(
-            lambda timeout: self._transport.predict(name, signature, arrays, timeout), deadline
-        )
+        left = max(deadline - time.monotonic(), 1e-3)
+        return _understood(self._transport.predict, name, signature, arrays, left)
 
     def _check_rows(self, arrays: dict[str, np.ndarray]) -> None:
         rows = {key: len(array) for key, array in arrays.items()}
@@ -124,18 +127,17 @@ class Client:
                 f"Received: {count:,}"
             )
 
-    def _retrying(self, send: Callable[[float], Any], deadline: float) -> Any:
-        tries = 0
-        while True:
-            try:
-                return send(max(deadline - time.monotonic(), 1e-3))
-            except ServingError as error:
-                wait = FIRST_WAIT * 2**tries
-                tries += 1
-                late = time.monotonic() + wait >= deadline
-                if not error.transient or tries > self.retries or late:
-                    raise
-            time.sleep(wait)
+
+def _understood(ask: Callable, *arguments: Any) -> Any:
+    """What `ask` reads from the server's answer."""
+    try:
+        return ask(*arguments)
+    except ServingError:
+        raise
+    except Exception as error:  # What is not TF Serving may break any step of the reading.
+        raise ServingError(
+            "UNKNOWN", f"the answer is not that of TF Serving: {error!r:.300}"
+        ) from error
 
 
 def _checked(name: str, value: Any, signature: Any) -> np.ndarray:

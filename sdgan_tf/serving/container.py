@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import shlex
 from pathlib import Path
@@ -15,7 +17,7 @@ GRPC_PORT = 8500
 REST_PORT = 8501
 
 # `batch_timeout_micros`: how long a request waits for others to be merged with, a fraction of what
-# computing one picture takes. `num_batch_threads` is left to the server: it knows its processors.
+# computing one image takes. `num_batch_threads` is left to the server: it knows its processors.
 BATCHING = """\
 max_batch_size {{ value: {rows} }}
 batch_timeout_micros {{ value: 2000 }}
@@ -34,7 +36,7 @@ model_config_list {{
 
 
 def write_files(folder: str | Path, rows: int) -> list[Path]:
-    """Writes what TF Serving is told by, beside the versions. What is there already stays.
+    """Writes what TF Serving is told by, beside the versions, in place of what an older export wrote.
 
     Args:
         folder: holds the versions; its name is the model's.
@@ -48,9 +50,8 @@ def write_files(folder: str | Path, rows: int) -> list[Path]:
     models = MODELS.format(name=_string(folder.name), base_path=_string(_inside(folder)))
     texts = {MODELS_FILE: models, BATCHING_FILE: BATCHING.format(rows=rows)}
     for name, text in texts.items():
-        if not (folder / name).exists():
-            with atomic_file(folder / name) as file:
-                file.write(text.encode())
+        with atomic_file(folder / name) as file:
+            file.write(text.encode())
     return [folder / name for name in texts]
 
 
@@ -64,7 +65,7 @@ def commands(folder: str | Path) -> tuple[str, str]:
     serve = [
         *("docker", "run", "--rm"),
         *("-p", f"127.0.0.1:{GRPC_PORT}:{GRPC_PORT}", "-p", f"127.0.0.1:{REST_PORT}:{REST_PORT}"),
-        *("--mount", f"type=bind,source={folder},target={inside},readonly"),
+        *("--mount", _mount(folder, inside)),
         "tensorflow/serving",
         f"--model_config_file={inside}/{MODELS_FILE}",
         "--enable_batching",
@@ -77,6 +78,14 @@ def commands(folder: str | Path) -> tuple[str, str]:
     url = f"http://127.0.0.1:{REST_PORT}/v1/models/{quote(folder.name)}:predict"
     ask = ["curl", "-d", json.dumps(body), url]
     return shlex.join(serve), shlex.join(ask)
+
+
+def _mount(folder: Path, inside: str) -> str:
+    # Docker reads the fields as a line of CSV: one with a comma would be several.
+    line = io.StringIO()
+    fields = ("type=bind", f"source={folder}", f"target={inside}", "readonly")
+    csv.writer(line, lineterminator="").writerow(fields)
+    return line.getvalue()
 
 
 def _inside(folder: Path) -> str:

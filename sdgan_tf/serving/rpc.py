@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,14 +11,29 @@ import tensorflow as tf
 
 from sdgan_tf.serving.errors import ServingError
 
-OPTIONS = (
-    # A batch of pictures soon has more than the usual 4 MB.
-    ("grpc.max_receive_message_length", -1),
-    ("grpc.max_send_message_length", -1),
-    # The client waits between its tries; a longer wait in here would waste some of them.
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 1000),
-)
+
+def options(retries: int, max_bytes: int) -> list[tuple[str, Any]]:
+    """What a channel is told: retries are gRPC's own."""
+    policy = {
+        "maxAttempts": retries + 1,
+        "initialBackoff": "0.2s",
+        "maxBackoff": "2s",
+        "backoffMultiplier": 2,
+        "retryableStatusCodes": ["UNAVAILABLE"],
+    }
+    # One try alone is no policy to gRPC.
+    method = {"name": [{}], **({"retryPolicy": policy} if retries else {})}
+    return [
+        ("grpc.service_config", json.dumps({"methodConfig": [method]})),
+        # A batch of images soon has more than the usual 4 MB.
+        ("grpc.max_receive_message_length", max_bytes),
+        ("grpc.max_send_message_length", -1),
+        # Of a request that is longer than this, gRPC keeps no copy to send again.
+        ("grpc.per_rpc_retry_buffer_size", max_bytes),
+        # A longer wait for the connection would waste some of the tries.
+        ("grpc.initial_reconnect_backoff_ms", 100),
+        ("grpc.max_reconnect_backoff_ms", 1000),
+    ]
 
 
 class GrpcTransport:
@@ -27,9 +43,11 @@ class GrpcTransport:
         address: such as `localhost:8500`.
         model: as the server calls it.
         version: None for the newest.
+        retries: how often a request is sent again after a transient error.
+        max_bytes: an answer with more is refused.
     """
 
-    def __init__(self, address: str, model: str, version: int | None):
+    def __init__(self, address: str, model: str, version: int | None, retries: int, max_bytes: int):
         try:
             import grpc
             from tensorflow_serving.apis import prediction_service_pb2_grpc
@@ -38,7 +56,7 @@ class GrpcTransport:
                 "gRPC needs the extra `serving`: pip install 'sdgan_tf[serving]'. An address that begins "
                 f"with http:// needs nothing more. Missing: {error.name}"
             ) from error
-        self._channel = grpc.insecure_channel(address, OPTIONS)
+        self._channel = grpc.insecure_channel(address, options(retries, max_bytes))
         self._stub = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
         self._model = model
         self._version = version
@@ -49,9 +67,9 @@ class GrpcTransport:
 
         request = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
         answer = self._send(self._stub.GetModelMetadata, request, timeout)
-        found = get_model_metadata_pb2.SignatureDefMap()
-        answer.metadata["signature_def"].Unpack(found)
-        return dict(found.signature_def)
+        signatures = get_model_metadata_pb2.SignatureDefMap()
+        answer.metadata["signature_def"].Unpack(signatures)
+        return dict(signatures.signature_def)
 
     def predict(
         self, name: str, signature: Any, inputs: Mapping[str, np.ndarray], timeout: float

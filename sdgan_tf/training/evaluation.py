@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sdgan_tf.evaluation import Verifier, check_judge, quick_numbers
+from sdgan_tf.evaluation import Verifier, check_verifier, generator_metrics
 from sdgan_tf.training.periodic import EverySteps
 
 
@@ -12,7 +12,7 @@ class Evaluation(EverySteps):
     """Measures pairs of the model's own pictures, always of the same codes.
 
     Adds to the logged numbers, for the callbacks that come later in the list: `auc`,
-    `auc_same_observation`, `id_div` and `all_div`, see `sdgan_tf.evaluation.quick_numbers`.
+    `auc_same_observation`, `id_div` and `all_div`, see `sdgan_tf.evaluation.generator_metrics`.
 
     Args:
         verifier: the judge; None will do for `every=0`.
@@ -38,7 +38,13 @@ class Evaluation(EverySteps):
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         super().on_train_begin(logs)
         if self.every:
-            check_judge(self.verifier, self.model.image_size, self.model.channels)
+            check_verifier(self.verifier, self.model.image_size, self.model.channels)
 
     def run(self, step: int, logs: dict[str, Any]) -> None:
-        logs.update(quick_numbers(self.model, self.verifier, self.pairs, self.seed))
+        average = self.model.networks.get("averaged_generator")
+        weights = average.get_weights() if average else None
+        self.model.recalibrate()
+        logs.update(generator_metrics(self.model, self.verifier, self.pairs, self.seed))
+        # Training goes on as if nobody had looked.
+        if average:
+            average.set_weights(weights)

@@ -11,6 +11,7 @@ import commands
 import pytest
 from absl import flags
 
+from sdgan_tf import evaluation
 from sdgan_tf.cli import command, compare, train
 from sdgan_tf.evaluation import Verifier
 
@@ -30,7 +31,7 @@ def run(*arguments):
 
 @pytest.fixture
 def here(monkeypatch):
-    """Let runs be trained in this process, by a judge of colours; return what was asked of bin/train."""
+    """Let runs be trained in this process, by a verifier that looks at colours; return what was asked of bin/train."""
     asked = []
 
     def started(words, check):
@@ -38,9 +39,9 @@ def here(monkeypatch):
         asked.append(words[3:])
         return SimpleNamespace(returncode=commands.run_train(*words[3:]))
 
-    judge = Verifier(lambda images: images[:, 4::8, 4::8], "colours", 16, metric="euclidean")
+    verifier = Verifier(lambda images: images[:, 4::8, 4::8], "colours", 16, metric="euclidean")
     monkeypatch.setattr(compare.subprocess, "run", started)
-    monkeypatch.setattr(compare.evaluation, "load_verifier", lambda path: judge)
+    monkeypatch.setattr(evaluation, "load_verifier", lambda *settings: verifier)
     return asked
 
 
@@ -49,7 +50,7 @@ def test_runs_there_and_runs_to_train_are_measured_in_one_table(here, tmp_path, 
     assert commands.run_train(*commands.TINY, *DATA, "--steps=1", f"--run_dir={old}") == 0
     order = f"ac --model=acdcgan {SMALL} --steps=9"
     asked = (f"--train={order}", "--steps=2", "--verifier=v", "--pairs=20", f"--out={out}")
-    assert run(f"--runs={old}", *asked, "--factor_steps=0", "--judge_floor=0") == 0
+    assert run(f"--runs={old}", *asked, "--factor_steps=0", "--verifier_floor=0") == 0
     # The old run's data, and the budget of the comparison over that of the run.
     assert {*DATA, "--data_dir=", "--validation_fraction=0.1"} <= set(here[0])
     assert here[0].index("--steps=9") < here[0].index("--steps=2")
@@ -62,7 +63,7 @@ def test_runs_there_and_runs_to_train_are_measured_in_one_table(here, tmp_path, 
     assert "| ac, step 2 | " in table and f"Report: {out / 'report.md'}" in table
     assert {"samples-old.png", "samples-ac.png", "report.md"} <= {p.name for p in out.iterdir()}
 
-    # Other pictures than the run was trained on.
+    # Other images than the run was trained on.
     assert run(f"--runs={old}", "--data_seed=6", "--verifier=v", f"--out={out}") == 1
     assert f"{old} was trained on other data, of " in capsys.readouterr().err
 
@@ -91,8 +92,8 @@ def test_runs_without_a_name_of_their_own_are_refused(text):
 
 
 def test_orders_are_split_as_a_shell_splits_them():
-    found = compare.training_orders(["a --dim=2 --data_dir='my faces'", "b"])
-    assert found == {"a": ["--dim=2", "--data_dir=my faces"], "b": []}
+    orders = compare.training_orders(["a --dim=2 --data_dir='my faces'", "b"])
+    assert orders == {"a": ["--dim=2", "--data_dir=my faces"], "b": []}
 
 
 @pytest.mark.parametrize("preset", sorted(path.name for path in PRESETS.glob("*.cfg")))

@@ -31,16 +31,16 @@ def run(*words):
 
 def test_check_prints_a_report(folder, tmp_path, capsys):
     assert run("check", folder, f"--json={tmp_path}/report.json") == 0
-    assert "3 identities, 9 pictures" in capsys.readouterr().out
-    assert json.loads((tmp_path / "report.json").read_text())["pictures"] == 9
+    assert "3 identities, 9 images" in capsys.readouterr().out
+    assert json.loads((tmp_path / "report.json").read_text())["images"] == 9
 
 
 def test_check_fails_for_bad_data(folder, capsys):
     assert run("check", folder, "--k=4") == 1
-    assert "3 identities with fewer than k=4 pictures" in capsys.readouterr().out
-    (folder / "bob" / "1.png").write_bytes(b"no picture")
+    assert "3 identities with fewer than k=4 images" in capsys.readouterr().out
+    (folder / "bob" / "1.png").write_bytes(b"no image")
     assert run("check", folder) == 1
-    assert "bob/1.png: not a picture" in capsys.readouterr().out
+    assert "bob/1.png: not an image" in capsys.readouterr().out
 
 
 def test_build_then_check_the_shards(folder, tmp_path, capsys):
@@ -50,13 +50,13 @@ def test_build_then_check_the_shards(folder, tmp_path, capsys):
     shards = from_tfrecord(out)
     assert (shards.image_size, shards.channels) == (6, 1)
     assert run("check", out) == 0
-    assert "3 identities, 9 pictures" in capsys.readouterr().out
+    assert "3 identities, 9 images" in capsys.readouterr().out
     assert run("build", folder, f"--out={out}") == 1
     assert "exists already" in capsys.readouterr().err
 
 
 def test_build_stops_at_bad_data_or_skips_them(folder, tmp_path, capsys):
-    (folder / "bob" / "1.png").write_bytes(b"no picture")
+    (folder / "bob" / "1.png").write_bytes(b"no image")
     out = tmp_path / "shards"
     assert run("build", folder, f"--out={out}") == 1
     message = capsys.readouterr().err
@@ -77,7 +77,7 @@ def test_wrong_command_lines(words, capsys):
 def test_help_names_every_flag(capsys):
     assert run("--help") == 0
     text = capsys.readouterr().out
-    own, shared = text.split("\nFlags that say which pictures to use")
+    own, shared = text.split("\nFlags that say which images to use")
     for part, names in (
         (own, ("k", "json", "out")),
         (shared, ("image_size", "fit", "on_bad_data")),

@@ -5,13 +5,11 @@ from __future__ import annotations
 import socket
 import sys
 import urllib.request
-from unittest import mock
 
 import commands
 import pytest
-from absl import flags
 
-from sdgan_tf.cli import command, demo
+from sdgan_tf.cli import demo
 
 
 @pytest.fixture(autouse=True)
@@ -20,19 +18,11 @@ def no_traceback(monkeypatch):
     monkeypatch.delenv("SDGAN_TRACEBACK", raising=False)
 
 
-def run(*arguments):
-    """Run the command in this process and return its status."""
-    values = flags.FlagValues()
-    demo.define(values)
-    with mock.patch.object(demo, "FLAGS", values):
-        return command._guarded(demo.main, values(["demo", *map(str, arguments)])) or 0
-
-
 def test_without_the_extra_it_names_it(capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "gradio", None)
     monkeypatch.delitem(sys.modules, "sdgan_tf.demo.app", raising=False)
     monkeypatch.delattr("sdgan_tf.demo.app", raising=False)
-    assert run(f"--run_dir={commands.GOLDEN}") == 1
+    assert commands.call(demo, f"--run_dir={commands.GOLDEN}") == 1
     assert "pip install 'sdgan_tf[demo]'" in capsys.readouterr().err
 
 
@@ -43,12 +33,15 @@ def test_without_the_extra_it_names_it(capsys, monkeypatch):
         ([f"--run_dir={commands.GOLDEN}"] * 2, "Two models have the name golden/sdgan"),
         (["--run_dir=nowhere"], "nowhere is not a run directory"),
         (["--saved_model=nowhere"], "There is no SavedModel in nowhere"),
+        (["--host=0.0.0.0"], "A page that other machines reach asks for a password"),
+        (["--host=0.0.0.0", "--auth=anna:"], "auth is USER:PASSWORD"),
+        (["--auth=nowhere"], "auth is USER:PASSWORD"),
         (["faces"], "Flags have the form --name=value. Received: faces"),
     ],
 )
 def test_what_cannot_be_shown(arguments, message, capsys):
     pytest.importorskip("gradio", reason="needs the extra `demo`")
-    assert run(*arguments) == 1
+    assert commands.call(demo, *arguments) == 1
     assert message in capsys.readouterr().err
 
 

@@ -1,4 +1,4 @@
-"""bin/evaluate: judges, runs, exports and folders."""
+"""bin/evaluate: verifiers, runs, exports and folders."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import shutil
 import commands
 import numpy as np
 import pytest
+from tensorflow import keras
 
 import sdgan_tf as sd
 from sdgan_tf.cli import evaluate
@@ -17,44 +18,44 @@ from sdgan_tf.images import save_png
 from sdgan_tf.training import load_run
 
 DATA = ("--image_size=16", "--drawn_identities=60", "--drawn_observations=3", "--data_seed=5")
-SMALL = ("--pairs=20", "--seed=3", "--factor_steps=0", "--judge_floor=0")
+SMALL = ("--pairs=20", "--seed=3", "--factor_steps=0", "--verifier_floor=0")
 
 
 def run(*arguments):
     """Run bin/evaluate in this process and return its status."""
-    return commands.run_on_model(evaluate, *arguments)
+    return commands.call(evaluate, *arguments)
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """Return a folder with a run and a judge."""
+    """Return a folder with a run and a verifier."""
     path = tmp_path_factory.mktemp("trained")
     asked = (*commands.TINY, *DATA, "--steps=2", "--k=2", f"--run_dir={path / 'run'}")
     assert commands.run_train(*asked) == 0
-    judge = ("train-verifier", *DATA, "--steps=3", "--dim=2", f"--out={path / 'judge'}")
-    assert run(*judge) == 0
+    verifier = ("train-verifier", *DATA, "--steps=3", "--dim=2", f"--out={path / 'eye'}")
+    assert run(*verifier) == 0
     return path
 
 
 def report(folder):
     """Return facts and rows of a report, and what its folder holds."""
-    found = json.loads((folder / "report.json").read_text())
-    return found["facts"], found["rows"], sorted(path.name for path in folder.iterdir())
+    content = json.loads((folder / "report.json").read_text())
+    return content["facts"], content["rows"], sorted(path.name for path in folder.iterdir())
 
 
-def test_a_judge_knows_its_own_score(trained):
-    facts = load_verifier(trained / "judge").facts
+def test_a_verifier_knows_its_own_score(trained):
+    facts = load_verifier(trained / "eye").facts
     assert (facts["steps"], facts["loss"]) == (3, "margin")
     assert 0.3 < facts["test_auc"] <= 1
     assert 0.3 < facts["validation_auc"] <= 1
 
 
 def test_a_run_is_measured_on_its_own_data(trained, capsys):
-    assert run(f"--run_dir={trained / 'run'}", f"--verifier={trained / 'judge'}", *SMALL) == 0
+    assert run(f"--run_dir={trained / 'run'}", f"--verifier={trained / 'eye'}", *SMALL) == 0
     facts, rows, files = report(trained / "run" / "evaluation")
-    assert files == ["nearest.png", "report.json", "report.md", "roc.png", "samples.png"]
+    assert {*files} - {"roc.png"} == {"nearest.png", "report.json", "report.md", "samples.png"}
     assert [row["name"] for row in rows] == ["real, unseen identities", "run, step 2"]
-    assert (facts["verifier"], facts["pairs"], facts["seed"]) == ("judge", 20, 3)
+    assert (facts["verifier"], facts["pairs"], facts["seed"]) == ("eye", 20, 3)
     parts = sd.data.drawn(60, 3, 16, seed=5).split()
     assert facts["data"]["test"] == parts.test.summary()
     parameters = sum(load_run(trained / "run").parameters().values())
@@ -62,34 +63,70 @@ def test_a_run_is_measured_on_its_own_data(trained, capsys):
     out, err = capsys.readouterr()
     assert "| run, step 2 | " in out
     assert f"Report: {trained / 'run' / 'evaluation' / 'report.md'}\n" in out
-    assert "30 of 30 pictures made" in err
+    assert "Generating images: 100%" in err and "30/30" in err
     assert "Note:" not in err
 
 
 def test_drawn_people_are_measured_by_their_known_factors(trained, tmp_path, monkeypatch, capsys):
     # What two steps teach is next to nothing.
     monkeypatch.setattr("sdgan_tf.evaluation.factors.LEAST_EXPLAINED", -np.inf)
-    asked = (f"--run_dir={trained / 'run'}", f"--verifier={trained / 'judge'}", "--pairs=20")
-    assert run(*asked, "--judge_floor=0", "--factor_steps=2", f"--out={tmp_path}") == 0
+    asked = (f"--run_dir={trained / 'run'}", f"--verifier={trained / 'eye'}", "--pairs=20")
+    assert run(*asked, "--verifier_floor=0", "--factor_steps=2", f"--out={tmp_path}") == 0
     _, (real, made), _ = report(tmp_path)
     names = [factor["name"] for factor in made["factors"]]
     assert names == [*IDENTITY_FACTORS, *OBSERVATION_FACTORS]
     assert real["factors"] == []
     assert "## Known factors" in (tmp_path / "report.md").read_text()
-    assert "2 of 2 steps" in capsys.readouterr().err
+    assert "Training the factor reader" in capsys.readouterr().err
+
+
+def test_a_run_without_a_verifier_gets_one_of_its_own_and_keeps_it(trained, tmp_path, capsys):
+    shutil.copytree(trained / "run", tmp_path / "run", ignore=shutil.ignore_patterns("evaluation"))
+    asked = (f"--run_dir={tmp_path / 'run'}", "--steps=2", "--dim=2", *SMALL)
+    assert run(*asked) == 0
+    out, _ = capsys.readouterr()
+    assert "one is trained on 53 training identities: 2 steps" in out and "minutes" in out
+    facts, *_ = report(tmp_path / "run" / "evaluation")
+    assert facts["verifier"] == "verifier of run"
+    kept = (tmp_path / "run" / "verifier" / "weights.npz").read_bytes()
+    assert run(*asked) == 0
+    assert "Using the verifier that was trained for this run before" in capsys.readouterr().out
+    assert (tmp_path / "run" / "verifier" / "weights.npz").read_bytes() == kept
+    # Of other people it knows too little, or perhaps too much.
+    assert run(*asked, "--data_seed=6", f"--out={tmp_path / 'other'}") == 0
+    assert "was trained on other images, so it is replaced" in capsys.readouterr().out
+    again, *_ = report(tmp_path / "other")
+    assert again["verifier_facts"]["data"] != facts["verifier_facts"]["data"]
+
+
+def test_a_network_of_the_users_is_fed_as_the_flags_say_and_the_report_tells(trained, tmp_path):
+    network = keras.Sequential(
+        [keras.layers.Input([None, None, 3]), keras.layers.GlobalAveragePooling2D()]
+    )
+    network.save(tmp_path / "mine.keras")
+    told = ("--verifier_scale=bytes", "--verifier_metric=euclidean", "--verifier_size=8")
+    asked = (f"--run_dir={trained / 'run'}", f"--verifier={tmp_path / 'mine.keras'}", *SMALL)
+    assert run(*asked, *told, f"--out={tmp_path}") == 0
+    facts, *_ = report(tmp_path)
+    assert facts["verifier_input"] == (
+        "colour images of 8x8 pixels, scale bytes, euclidean distance"
+    )
+    assert facts["verifier_input"] in (tmp_path / "report.md").read_text()
+    # Squared distances of grey levels, not of standardised images.
+    assert facts["threshold"] > 10
 
 
 def test_flags_that_are_given_win_over_those_of_the_run(trained, tmp_path, capsys):
-    asked = (f"--run_dir={trained / 'run'}", f"--verifier={trained / 'judge'}", *SMALL)
+    asked = (f"--run_dir={trained / 'run'}", f"--verifier={trained / 'eye'}", *SMALL)
     assert run(*asked, "--data_seed=6", f"--out={tmp_path}") == 0
     _, rows, _ = report(tmp_path)
     assert rows[1]["name"] == "run, step 2, trained on other data"
-    assert "Note: the verifier was trained on other pictures" in capsys.readouterr().err
+    assert "Note: the verifier was trained on other images" in capsys.readouterr().err
 
 
 def test_an_export_is_measured_at_its_own_size(trained, tmp_path):
     load_run(trained / "run").export(tmp_path / "faces" / "1")
-    asked = (f"--saved_model={tmp_path / 'faces'}", f"--verifier={trained / 'judge'}", *SMALL)
+    asked = (f"--saved_model={tmp_path / 'faces'}", f"--verifier={trained / 'eye'}", *SMALL)
     assert run(*asked, *DATA[1:], f"--out={tmp_path / 'report'}") == 0
     facts, rows, _ = report(tmp_path / "report")
     assert rows[1]["name"] == "faces, step 2"
@@ -97,11 +134,11 @@ def test_an_export_is_measured_at_its_own_size(trained, tmp_path):
     assert "16x16x3" in facts["data"]["test"]
 
 
-def test_a_folder_of_pictures_is_measured(trained, tmp_path):
+def test_a_folder_of_images_is_measured(trained, tmp_path):
     for identity, row in enumerate(load_run(trained / "run").generate(3, 2)):
-        for number, picture in enumerate(row):
-            save_png(picture, tmp_path / "made" / f"who-{identity}" / f"{number}.png")
-    asked = (f"--images={tmp_path / 'made'}", f"--verifier={trained / 'judge'}", *SMALL, *DATA)
+        for number, image in enumerate(row):
+            save_png(image, tmp_path / "made" / f"who-{identity}" / f"{number}.png")
+    asked = (f"--images={tmp_path / 'made'}", f"--verifier={trained / 'eye'}", *SMALL, *DATA)
     assert run(*asked, f"--out={tmp_path / 'report'}") == 0
     _, rows, _ = report(tmp_path / "report")
     assert rows[1]["name"] == "made"
@@ -112,19 +149,21 @@ def test_a_folder_of_pictures_is_measured(trained, tmp_path):
     ("arguments", "message"),
     [
         (["measure"], "the only word is train-verifier. Received: measure"),
-        (["--verifier=JUDGE", "--run_dir=x", "--saved_model=y"], "one of --run_dir and --saved_m"),
-        (["--saved_model=x", "--verifier=JUDGE"], "Say where to write by --out"),
-        (["--run_dir=nowhere", "--verifier=JUDGE"], "nowhere is not a run directory"),
-        (["--run_dir=RUN"], "Name the judge by --verifier"),
+        (["--verifier=VERIFIER", "--run_dir=x", "--saved_model=y"], "one of --run_dir and --saved_m"),
+        (["--saved_model=x", "--verifier=VERIFIER"], "Say where to write by --out"),
+        (["--run_dir=nowhere", "--verifier=VERIFIER"], "nowhere is not a run directory"),
+        (["--images=x", "--out=y", *DATA], "Name the verifier by --verifier"),
+        (["--run_dir=RUN", "--pairs=7"], "even. Received: pairs=7"),
+        (["--run_dir=RUN", "--verifier=VERIFIER", "--verifier_scale=unit"], "leave them out. Received: scale"),
         (["--run_dir=RUN", "--verifier=nowhere"], "Received: nowhere"),
-        (["--run_dir=RUN", "--verifier=JUDGE", "--pairs=7"], "even number. Received: pairs=7"),
-        (["--run_dir=RUN", "--verifier=JUDGE", "--out=RUN/config.json"], "is no folder"),
-        (["--run_dir=RUN", "--verifier=JUDGE", "--judge_floor=1"], "on validation pairs, floor=1.0"),
-        (["--run_dir=RUN", "--verifier=JUDGE", "--features=x.h5"], "x.h5 does not hold weights"),
-        (["--run_dir=RUN", "--verifier=JUDGE", "--test_fraction=0"], "Pairs of the test identities"),
-        (["--run_dir=RUN", "--verifier=JUDGE", "--image_size=32"], "image_size=16, channels=3"),
+        (["--run_dir=RUN", "--verifier=VERIFIER", "--pairs=7"], "number is even. Received: pairs=7"),
+        (["--run_dir=RUN", "--verifier=VERIFIER", "--out=RUN/config.json"], "is no folder"),
+        (["--run_dir=RUN", "--verifier=VERIFIER", "--verifier_floor=1"], "on validation pairs, verifier_floor=1.0"),
+        (["--run_dir=RUN", "--verifier=VERIFIER", "--features=x.h5"], "x.h5 does not hold weights"),
+        (["--run_dir=RUN", "--verifier=VERIFIER", "--test_fraction=0"], "Pairs of the test identities"),
+        (["--run_dir=RUN", "--verifier=VERIFIER", "--image_size=32"], "image_size=16, channels=3"),
         (["train-verifier", *DATA], "Received: --out=\n"),
-        (["train-verifier", *DATA, "--out=JUDGE"], "judge, which exists"),
+        (["train-verifier", *DATA, "--out=VERIFIER"], "eye, which exists"),
         (["train-verifier", "--drawn_identities=3", "--out=NEW"], "need at least two identities"),
     ],
     ids=lambda value: "" if isinstance(value, list) else value[:20],
@@ -133,7 +172,7 @@ def test_errors_are_messages_before_any_work(
     arguments, message, trained, tmp_path, capsys, monkeypatch
 ):
     monkeypatch.delenv("SDGAN_TRACEBACK", raising=False)
-    places = {"JUDGE": trained / "judge", "RUN": tmp_path / "run", "NEW": tmp_path / "new"}
+    places = {"VERIFIER": trained / "eye", "RUN": tmp_path / "run", "NEW": tmp_path / "new"}
     shutil.copytree(trained / "run", tmp_path / "run", ignore=shutil.ignore_patterns("evaluation"))
     for name, place in places.items():
         arguments = [argument.replace(name, str(place)) for argument in arguments]
@@ -146,5 +185,11 @@ def test_errors_are_messages_before_any_work(
 def test_the_launcher_helps():
     done = commands.launch("evaluate", "--help")
     assert done.returncode == 0, done.stderr
-    for part in ("bin/evaluate train-verifier", "--pairs", "--saved_model", "--data_dir"):
+    for part in (
+        "bin/evaluate train-verifier",
+        "--pairs",
+        "--saved_model",
+        "--data_dir",
+        "is a program",
+    ):
         assert part in done.stdout

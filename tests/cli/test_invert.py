@@ -35,7 +35,7 @@ def photos(tmp_path):
 
 
 def test_the_launcher_writes_codes_and_edits(model, photos, tmp_path):
-    out = tmp_path / "found"
+    out = tmp_path / "inverted"
     done = commands.launch("invert", *map(str, photos), RUN, *QUICK, f"--out={out}")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
@@ -47,8 +47,8 @@ def test_the_launcher_writes_codes_and_edits(model, photos, tmp_path):
     errors = json.loads((out / "errors.json").read_text())
     assert [item["photo"] for item in errors] == list(map(str, photos))
     assert all(item["error"] <= item["random_error"] for item in errors)
-    pictures = ("inversion", "observations", "identities", "interpolation")
-    assert {item.name for item in out.glob("*.png")} == {f"{name}.png" for name in pictures}
+    names = ("inversion", "observations", "identities", "interpolation")
+    assert {item.name for item in out.glob("*.png")} == {f"{name}.png" for name in names}
 
 
 def test_a_verifier_and_a_shared_identity_are_used(model, photos, tmp_path, monkeypatch):
@@ -59,26 +59,26 @@ def test_a_verifier_and_a_shared_identity_are_used(model, photos, tmp_path, monk
         return images[:, ::4, ::4, 0]
 
     monkeypatch.setattr(source_flags, "load", lambda values: model)
-    judge = Verifier(network, "corners", 8)
-    monkeypatch.setattr(evaluation, "load_verifier", {"judge": judge}.get)
-    asked = ("--same_identity", "--verifier=judge", "--fit=pad", f"--out={tmp_path / 'found'}")
-    assert commands.run_on_model(invert, *photos, *QUICK, *asked) == 0
+    verifier = Verifier(network, "corners", 8)
+    monkeypatch.setattr(evaluation, "load_verifier", {"corners": verifier}.get)
+    asked = ("--same_identity", "--verifier=corners", "--fit=pad", f"--out={tmp_path / 'inverted'}")
+    assert commands.call(invert, *photos, *QUICK, *asked) == 0
     assert used
-    identity = generation.load_codes(tmp_path / "found" / "codes.npz")["identity"]
+    identity = generation.load_codes(tmp_path / "inverted" / "codes.npz")["identity"]
     np.testing.assert_array_equal(identity[0], identity[1])
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([RUN, "--out=found"], "Name photos"),
+        ([RUN, "--out=inverted"], "Name photos"),
         (["small.png", RUN], "Name photos"),
         (["small.png", RUN, "--out=large.jpg"], "large.jpg exists already"),
-        (["missing.png", RUN, "--out=found"], "bin/invert: missing.png: cannot be read"),
-        (["text.png", RUN, "--out=found"], "bin/invert: text.png: not a picture"),
-        (["large.jpg", RUN, "--max_pixels=99", "--out=found"], "more than the 99 allowed"),
-        (["small.png", RUN, "--rate=0", "--out=found"], "rate is above 0"),
-        (["small.png", RUN, "--verifier=none", "--out=found"], "Received: none"),
+        (["missing.png", RUN, "--out=inverted"], "bin/invert: missing.png: cannot be read"),
+        (["text.png", RUN, "--out=inverted"], "bin/invert: text.png: not an image"),
+        (["large.jpg", RUN, "--max_pixels=99", "--out=inverted"], "more than the 99 allowed"),
+        (["small.png", RUN, "--rate=0", "--out=inverted"], "rate is above 0"),
+        (["small.png", RUN, "--verifier=none", "--out=inverted"], "Received: none"),
     ],
     ids=lambda value: "" if isinstance(value, list) else value[:20],
 )
@@ -88,6 +88,6 @@ def test_errors_are_messages_and_nothing_is_written(
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("SDGAN_TRACEBACK", raising=False)
     (tmp_path / "text.png").write_text("Once upon a time")
-    assert commands.run_on_model(invert, *arguments) == 1
+    assert commands.call(invert, *arguments) == 1
     assert message in capsys.readouterr().err
     assert {item.name for item in tmp_path.iterdir()} == {"small.png", "large.jpg", "text.png"}

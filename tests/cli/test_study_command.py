@@ -10,8 +10,8 @@ import pytest
 import tiny
 
 from sdgan_tf.cli import source_flags, study
-from sdgan_tf.evaluation.study_answers import read_key
 from sdgan_tf.images import save_png
+from sdgan_tf.study import read_key
 
 DRAWN = (
     *("--image_size=16", "--drawn_identities=12", "--drawn_observations=4", "--pairs=8"),
@@ -24,7 +24,7 @@ def run(monkeypatch):
     """Return the command with its model loaded already."""
     monkeypatch.setattr(source_flags, "load", lambda values: tiny.model(image_size=16))
     monkeypatch.delenv("SDGAN_TRACEBACK", raising=False)
-    return lambda *arguments: commands.run_on_model(study, *arguments)
+    return lambda *arguments: commands.call(study, *arguments)
 
 
 def answer(key, folder, annotator, right=True):
@@ -51,11 +51,11 @@ def test_a_study_is_made_answered_and_scored(run, tmp_path, capsys):
     files = [answer(key, tmp_path, "Anna"), answer(key, tmp_path, "Ben")]
     assert run("score", f"--key={out / 'key.json'}", *files) == 0
     assert "| generated | 4 | 4 | 0 | 1.000" in capsys.readouterr().out
-    found = json.loads((out / "scores.json").read_text())
-    assert found["study"] == key.study
+    scores = json.loads((out / "scores.json").read_text())
+    assert scores["study"] == key.study
     for source in ("real", "generated"):
-        assert found["sources"][source]["pairs"] == 4
-        assert found["sources"][source]["accuracy"]["value"] == 1.0
+        assert scores["sources"][source]["pairs"] == 4
+        assert scores["sources"][source]["accuracy"]["value"] == 1.0
     text = (out / "scores.md").read_text()
     assert "| real | 4 | 4 | 0 | 1.000 (1.000 to 1.000) | 0.000 (0.000 to 0.000) |" in text
     # Answers that came later replace the scores.
@@ -64,7 +64,7 @@ def test_a_study_is_made_answered_and_scored(run, tmp_path, capsys):
     assert "Cleo" in (out / "scores.md").read_text()
 
 
-def test_a_folder_of_generated_pictures_will_do(run, tmp_path):
+def test_a_folder_of_generated_images_will_do(run, tmp_path):
     images = np.random.default_rng(0).integers(0, 256, [6, 3, 16, 16, 3], np.uint8)
     for identity, observation in np.ndindex(6, 3):
         path = tmp_path / "made" / f"person-{identity}" / f"{observation}.png"
@@ -78,12 +78,15 @@ def test_a_folder_of_generated_pictures_will_do(run, tmp_path):
     ("arguments", "message"),
     [
         ([], "Say `bin/study make` or `bin/study score FILES`"),
-        (["judge"], "Received: judge"),
+        (["grade"], "Received: grade"),
         (["make", "more", "--out=x"], "form --name=value. Received: more"),
         (["make", "--run_dir=r"], "Name the study's folder by --out"),
         (["make", "--out=/"], "/ exists already"),
         (["make", "--out=x", "--images=i", "--run_dir=r"], "from --images or from a model, not"),
-        (["make", "--out=x", "--run_dir=r", *DRAWN, "--pairs=6"], "4, 8, ... Received: pairs=6"),
+        (
+            ["make", "--out=x", "--run_dir=r", *DRAWN, "--pairs=6"],
+            "4, 8, 12 and so on. Received: pairs=6",
+        ),
         (["make", "--out=x", "--run_dir=r", *DRAWN, "--image_size=17"], "need one size"),
         (["make", "--out=x", "--run_dir=r", *DRAWN, "--test_fraction=0"], "Pairs of the test"),
         (["score", "a.csv"], "Name the key by --key"),

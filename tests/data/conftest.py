@@ -1,4 +1,4 @@
-"""Folders of tiny pictures, made on the spot."""
+"""Folders of tiny images, made on the spot."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from PIL import Image
 
 
 def noise(name: str, number: int, size: int = 8) -> np.ndarray:
-    """Return a picture of its own for each name and number: uint8 [size, size, 3]."""
+    """Return an image of its own for each name and number: uint8 [size, size, 3]."""
     generator = np.random.default_rng([zlib.crc32(name.encode()), number])
     return generator.integers(0, 256, (size, size, 3), np.uint8)
 
 
 @pytest.fixture
 def make_folder(tmp_path):
-    """Return a function that writes a folder with so many pictures of each identity."""
+    """Return a function that writes a folder with so many images of each identity."""
 
     def make(counts: dict[str, int], name: str = "faces"):
         for identity, count in counts.items():

@@ -8,33 +8,33 @@ import threading
 
 import pytest
 
-from sdgan_tf.data.checks import check_pictures, parallel_map
+from sdgan_tf.data.checks import check_images, parallel_map
 from sdgan_tf.data.report import BadData, Report, printable, settle
-from sdgan_tf.data.sources import find_pictures
+from sdgan_tf.data.sources import find_images
 
 
 def diagnose(folder, k=2):
-    listing = find_pictures(folder)
+    listing = find_images(folder)
     report = Report(source=listing.root, k=k)
-    passed = list(check_pictures(listing, report, image_size=8, channels=3, fit="crop"))
+    passed = list(check_images(listing, report, image_size=8, channels=3, fit="crop"))
     return report, passed
 
 
 def test_a_clean_folder(make_folder):
     report, passed = diagnose(make_folder({"ann": 3, "bob": 2, "cyd": 2}))
     assert report.clean
-    assert (report.identities, report.pictures) == (3, 7)
+    assert (report.identities, report.images) == (3, 7)
     assert report.counts == {"ann": 3, "bob": 2, "cyd": 2}
     assert report.sizes == {"8x8": 7} and report.modes == {"PNG RGB": 7}
-    assert [picture.identity for picture in passed] == ["ann"] * 3 + ["bob"] * 2 + ["cyd"] * 2
+    assert [image.identity for image in passed] == ["ann"] * 3 + ["bob"] * 2 + ["cyd"] * 2
     text = report.to_text()
-    assert "3 identities, 7 pictures" in text and "2 min, 2 median, 3 max" in text
+    assert "3 identities, 7 images" in text and "2 min, 2 median, 3 max" in text
     assert text.endswith("no bad data")
 
 
 def test_everything_that_is_wrong_is_found(make_folder):
     folder = make_folder({"ann": 3, "bob": 3, "cyd": 1, "dan": 2})
-    (folder / "ann" / "01.png").write_bytes(b"no picture")
+    (folder / "ann" / "01.png").write_bytes(b"no image")
     (folder / "bob" / "02.png").write_bytes((folder / "bob" / "02.png").read_bytes()[:-40])
     (folder / "eve").mkdir()
     (folder / "notes.txt").touch()
@@ -42,19 +42,19 @@ def test_everything_that_is_wrong_is_found(make_folder):
     shutil.copy(folder / "dan" / "00.png", folder / "bob" / "dan.png")
     report, passed = diagnose(folder)
     assert not report.clean
-    assert len(passed) == report.pictures == 9
+    assert len(passed) == report.images == 9
     assert [path for path, _ in report.broken] == ["ann/01.png", "bob/02.png"]
     assert report.short == [("cyd", 1), ("eve", 0)]
     assert report.duplicates_within == [["ann/00.png", "ann/copy.png"]]
     assert report.duplicates_across == [["bob/dan.png", "dan/00.png"]]
     assert report.ignored == {".txt": 1}
     text = report.to_text()
-    for words in ("ann/01.png: not a picture", "2 broken", "cyd: 1", "eve: 0", "ignored: 1 .txt"):
+    for words in ("ann/01.png: not an image", "2 broken", "cyd: 1", "eve: 0", "ignored: 1 .txt"):
         assert words in text
     loaded = json.loads(report.to_json())
     assert loaded["broken"][0][0] == "ann/01.png"
     assert loaded["short"] == [["cyd", 1], ["eve", 0]]
-    assert loaded["pictures_per_identity"] == {"min": 0, "median": 2, "max": 3}
+    assert loaded["images_per_identity"] == {"min": 0, "median": 2, "max": 3}
     assert not loaded["clean"]
 
 

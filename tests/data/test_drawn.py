@@ -1,4 +1,4 @@
-"""Drawn people: pure functions, pictures in which the person stays and the pose changes."""
+"""Drawn people: pure functions, images in which the person stays and the pose changes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sdgan_tf.data.drawn import (
 )
 
 GOLDEN_FACTORS = [[7808376, 8610252], [5305199, 13457599]]
-# Mean colours of 4 x 4 fields of 16 pictures.
+# Mean colours of 4 x 4 fields of 16 images.
 GOLDEN_COARSE = list(
     bytes.fromhex(
         "bea8a4b0928cac9089bda8a5b39b97855c4b906552b9a29d"
@@ -32,13 +32,13 @@ def pairs(identities, observations):
 
 
 @pytest.fixture(scope="module")
-def pictures():
-    """Return 12 people, 6 pictures of each."""
+def images():
+    """Return 12 people, 6 images of each."""
     return draw(3, *pairs(12, 6)).reshape(12, 6, 64, 64, 3)
 
 
 @pytest.mark.parametrize("size", [16, 33, 64])
-def test_pictures_have_the_promised_form_and_use_the_range(size):
+def test_images_have_the_promised_form_and_use_the_range(size):
     images = draw(0, *pairs(3, 2), image_size=size)
     assert images.shape == (6, size, size, 3)
     assert images.dtype == np.uint8
@@ -65,7 +65,7 @@ def test_factors_are_the_same_everywhere():
     assert values.tolist() == GOLDEN_FACTORS
 
 
-def test_pictures_are_the_same_everywhere():
+def test_images_are_the_same_everywhere():
     images = draw(7, *pairs(4, 4), image_size=32)
     assert np.array_equal(images, draw(7, *pairs(4, 4), image_size=32))
     coarse = images.reshape(16, 4, 8, 4, 8, 3).mean((0, 2, 4))
@@ -73,7 +73,7 @@ def test_pictures_are_the_same_everywhere():
     np.testing.assert_allclose(coarse.ravel(), GOLDEN_COARSE, atol=1.0)
 
 
-def test_a_picture_depends_on_its_own_indices_only():
+def test_a_image_depends_on_its_own_indices_only():
     identities, observations = pairs(10, 5)
     everything = draw(1, identities, observations, image_size=32)
     for row in (0, 17, 49):
@@ -93,7 +93,7 @@ def test_the_seed_changes_the_people():
     assert not np.array_equal(draw(0, [0], [0]), draw(1, [0], [0]))
 
 
-def test_no_pictures_is_fine():
+def test_no_images_is_fine():
     assert draw(0, np.zeros(0, int), np.zeros(0, int)).shape == (0, 64, 64, 3)
 
 
@@ -105,7 +105,7 @@ def test_the_extremes_of_every_factor_can_be_drawn():
 
 
 @pytest.mark.parametrize("name", OBSERVATION_FACTORS)
-def test_each_observation_factor_changes_the_picture(name):
+def test_each_observation_factor_changes_the_image(name):
     identity = identity_factors(0, np.full(3, 1))
     observation = np.full((3, len(OBSERVATION_FACTORS)), 0.5)
     # Only a hat shows the colour of the accessory.
@@ -126,17 +126,17 @@ def test_each_identity_factor_changes_the_person(name):
     assert np.abs(images[1:] - images[0]).max() > 15
 
 
-def test_people_differ_more_than_their_pictures(pictures):
-    # The middle of the picture is the person; colours there say who it is, wherever they look.
-    middle = pictures[:, :, 16:, 16:48].astype(float)
+def test_people_differ_more_than_their_images(images):
+    # The middle of the image is the person; colours there say who it is, wherever they look.
+    middle = images[:, :, 16:, 16:48].astype(float)
     colours = np.concatenate([middle[:, :, :32].mean((2, 3)), middle[:, :, 36:].mean((2, 3))], -1)
     distance = np.linalg.norm(colours[:, :, None, None] - colours[None, None], axis=-1)
     same = np.eye(12, dtype=bool)[:, None, :, None] & np.ones_like(distance, bool)
-    within = distance[same].sum() / (12 * 6 * 5)  # without the pictures' distance to themselves
+    within = distance[same].sum() / (12 * 6 * 5)  # without the images' distance to themselves
     between = distance[~same].mean()
     assert within < 0.75 * between
-    steps = np.abs(pictures[:, 1:].astype(int) - pictures[:, :-1]).mean((2, 3, 4))
-    assert steps.min() > 5, "the pictures of a person differ clearly"
+    steps = np.abs(images[:, 1:].astype(int) - images[:, :-1]).mean((2, 3, 4))
+    assert steps.min() > 5, "the images of a person differ clearly"
 
 
 def test_a_turn_to_the_other_side_mirrors_the_pose():

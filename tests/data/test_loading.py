@@ -7,10 +7,9 @@ import pytest
 from PIL import Image
 
 from sdgan_tf import data
-from sdgan_tf.data import pictures
 
 
-def test_a_folder_becomes_pictures_in_order(make_folder):
+def test_a_folder_becomes_images_in_order(make_folder):
     folder = make_folder({"bob": 2, "ann": 3})
     people = data.from_directory(folder, image_size=8)
     assert people.names == ["ann", "bob"] and people.counts.tolist() == [3, 2]
@@ -34,7 +33,7 @@ def test_layouts_do_not_matter(make_folder, tmp_path):
 
 def test_all_bad_data_are_listed_or_left_out(make_folder, caplog):
     folder = make_folder({"ann": 3, "bob": 3, "cyd": 1})
-    (folder / "ann" / "01.png").write_bytes(b"no picture")
+    (folder / "ann" / "01.png").write_bytes(b"no image")
     (folder / "cyd" / "00.png").write_bytes(b"")
     with pytest.raises(data.BadData, match="(?s)2 broken.*ann/01.png.*cyd/00.png.*cyd: 0"):
         data.from_directory(folder, image_size=8)
@@ -58,8 +57,8 @@ def test_k_makes_short_identities_bad_data(make_folder):
 
 def test_memory_is_counted_before_anything_is_decoded(make_folder, monkeypatch):
     folder = make_folder({"ann": 3, "bob": 3})
-    monkeypatch.setattr(pictures, "read_bytes", lambda *_: pytest.fail("read a file"))
-    with pytest.raises(ValueError, match="6 pictures of 8x8x3 need .*bin/data build"):
+    monkeypatch.setattr(decoding, "read_bytes", lambda *_: pytest.fail("read a file"))
+    with pytest.raises(ValueError, match="6 images of 8x8x3 need .*bin/data build"):
         data.from_directory(folder, image_size=8, max_bytes=6 * 8 * 8 * 3 - 1)
 
 

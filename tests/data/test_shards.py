@@ -63,10 +63,10 @@ def test_shards_are_ordinary_records(shards):
     ]
     names = [example["identity"].bytes_list.value[0].decode() for example in examples]
     assert names == list(COUNTS)
-    pictures = [len(example["pictures"].bytes_list.value) for example in examples]
-    assert pictures == list(COUNTS.values())
+    images = [len(example["images"].bytes_list.value) for example in examples]
+    assert images == list(COUNTS.values())
     assert examples[0]["sources"].bytes_list.value[1] == b"01.png"
-    assert tf.io.decode_png(examples[0]["pictures"].bytes_list.value[0]).shape == (8, 8, 3)
+    assert tf.io.decode_png(examples[0]["images"].bytes_list.value[0]).shape == (8, 8, 3)
     assert "bytes" in json.loads((shards / "index.json").read_text())["shards"][0]
 
 
@@ -77,7 +77,7 @@ def test_progress_and_report(folder, tmp_path):
     )
     total = sum(COUNTS.values())
     assert seen == [(i + 1, total) for i in range(total)]
-    assert report.clean and report.pictures == total
+    assert report.clean and report.images == total
     assert os.stat(tmp_path / "out").st_mode == os.stat(folder).st_mode
 
 
@@ -90,7 +90,7 @@ def test_nothing_is_overwritten(folder, tmp_path):
 
 
 def test_bad_data_build_nothing_or_are_left_out(folder, tmp_path):
-    (folder / "p1" / "00.png").write_bytes(b"no picture")
+    (folder / "p1" / "00.png").write_bytes(b"no image")
     with pytest.raises(data.BadData, match="p1/00.png"):
         build_shards(folder, tmp_path / "out", image_size=8)
     assert sorted(os.listdir(tmp_path)) == ["faces"]
@@ -152,8 +152,8 @@ def test_missing_and_truncated_shards_are_noticed_when_opened(shards):
         (lambda index: index.update(identities=index["identities"] * 2), "different"),
         (lambda index: index["shards"][0].update(file="../x"), "not in this folder"),
         (lambda index: index["identities"][0].update(shard=77), "in no shard"),
-        (lambda index: index["identities"][0].update(offsets=[]), "no pictures"),
-        (lambda index: index["identities"][0].update(offsets=[1]), "no pictures"),
+        (lambda index: index["identities"][0].update(offsets=[]), "no images"),
+        (lambda index: index["identities"][0].update(offsets=[1]), "no images"),
         (lambda index: index["identities"][0]["offsets"].__setitem__(0, -5), "outside"),
         (lambda index: index["identities"][0]["lengths"].__setitem__(2, 10**9), "outside"),
         (lambda index: index["identities"][0]["lengths"].__setitem__(0, 2**70), "OverflowError"),

@@ -20,7 +20,7 @@ def test_observations_are_distinct_and_exist(k):
     assert all(len(set(row)) == k for row in observations.tolist())
     assert observations.min() == 0
     assert (observations < counts[identities][:, None]).all()
-    # Every picture is drawn, to the last.
+    # Every image is drawn, to the last.
     assert observations[identities == 2].max() == 29
 
 

@@ -1,4 +1,4 @@
-"""What the page shows, without a browser: which button changes which pictures."""
+"""What the page shows, without a browser: which button changes which images."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from sdgan_tf.demo import page as pages
 
 @pytest.fixture(scope="module")
 def model():
-    """Return a model of small pictures that all differ."""
+    """Return a model of small images that all differ."""
     return Painter(image_size=8)
 
 
-def cells(picture):
-    """Return the pictures of a grid, 128 pixels each with 2 between: [4, 4, 128, 128, 3]."""
-    padded = np.pad(picture, ((0, 2), (0, 2), (0, 0)))
+def cells(grid):
+    """Return the images of a grid, 128 pixels each with 2 between: [4, 4, 128, 128, 3]."""
+    padded = np.pad(grid, ((0, 2), (0, 2), (0, 0)))
     return padded.reshape(4, 130, 4, 130, 3).transpose(0, 2, 1, 3, 4)[:, :, :128, :128]
 
 
 def test_the_first_grid_is_the_model_s_own(model):
     page = pages.new(model, 3)
-    found = cells(pages.picture(model, page))
-    np.testing.assert_array_equal(found, pages.enlarged(model, model.generate(4, 4, seed=3)))
+    shown = cells(pages.image(model, page))
+    np.testing.assert_array_equal(shown, pages.enlarged(model, model.generate(4, 4, seed=3)))
 
 
 @pytest.mark.parametrize("index", range(4))
 def test_a_button_changes_its_row_or_column_and_nothing_else(model, index):
     page = pages.new(model, 0)
-    before = cells(pages.picture(model, page))
-    rows = cells(pages.picture(model, pages.redraw_identity(model, page, index)))
-    columns = cells(pages.picture(model, pages.redraw_observation(model, page, index)))
+    before = cells(pages.image(model, page))
+    rows = cells(pages.image(model, pages.redraw_identity(model, page, index)))
+    columns = cells(pages.image(model, pages.redraw_observation(model, page, index)))
     for row in range(4):
         for column in range(4):
             same = np.array_equal(rows[row, column], before[row, column])
@@ -80,19 +80,19 @@ def test_clicks_choose_two_and_give_them_up(model):
     ids=str,
 )
 def test_points_and_their_cells(model, point, cell):
-    # Pictures of 128 pixels with 2 between: they begin at 0, 130, 260 and 390.
+    # Images of 128 pixels with 2 between: they begin at 0, 130, 260 and 390.
     assert pages.cell_at(model, *point) == cell
 
 
 @pytest.mark.parametrize(("size", "shown"), [(8, 128), (48, 144), (128, 128), (200, 200)])
-def test_small_pictures_are_enlarged_by_a_whole_factor(size, shown):
+def test_small_images_are_enlarged_by_a_whole_factor(size, shown):
     assert pages.edge(SimpleNamespace(image_size=size)) == shown
 
 
-def test_chosen_pictures_have_a_frame_each(model):
+def test_chosen_images_have_a_frame_each(model):
     page = pages.click(pages.click(pages.new(model, 0), (0, 1)), (3, 2))
-    plain = cells(pages.picture(model, pages.new(model, 0)))
-    framed = cells(pages.picture(model, page))
+    plain = cells(pages.image(model, pages.new(model, 0)))
+    framed = cells(pages.image(model, page))
     for cell, colour in zip(((0, 1), (3, 2)), pages.FRAMES):
         assert framed[cell][0, 0].tolist() == list(colour)
         np.testing.assert_array_equal(framed[cell][5:-5, 5:-5], plain[cell][5:-5, 5:-5])
@@ -104,7 +104,7 @@ def test_the_ways_begin_at_the_first_and_end_at_the_second(model):
     page = pages.click(pages.new(model, 0), (0, 1))
     assert pages.between(model, page) is None
     page = pages.click(page, (3, 2))
-    grid, ways = cells(pages.picture(model, pages.new(model, 0))), pages.between(model, page)
+    grid, ways = cells(pages.image(model, pages.new(model, 0))), pages.between(model, page)
     ways = cells(ways)
     np.testing.assert_array_equal(ways[0, 0], grid[0, 1])
     np.testing.assert_array_equal(ways[3, 3], grid[3, 2])
@@ -114,13 +114,13 @@ def test_the_ways_begin_at_the_first_and_end_at_the_second(model):
 
 
 def test_no_variety_of_people_shows_one_of_them(model):
-    found = cells(pages.picture(model, pages.new(model, 0), who=0.0))
-    for row in found[1:]:
-        np.testing.assert_array_equal(row, found[0])
-    assert not np.array_equal(found[0, 0], found[0, 1])
-    found = cells(pages.picture(model, pages.new(model, 0), how=0.0))
-    np.testing.assert_array_equal(found[:, 0], found[:, 3])
-    assert not np.array_equal(found[0, 0], found[1, 0])
+    shown = cells(pages.image(model, pages.new(model, 0), who=0.0))
+    for row in shown[1:]:
+        np.testing.assert_array_equal(row, shown[0])
+    assert not np.array_equal(shown[0, 0], shown[0, 1])
+    shown = cells(pages.image(model, pages.new(model, 0), how=0.0))
+    np.testing.assert_array_equal(shown[:, 0], shown[:, 3])
+    assert not np.array_equal(shown[0, 0], shown[1, 0])
 
 
 def test_a_photo_takes_the_first_row_and_column(model):
@@ -129,12 +129,12 @@ def test_a_photo_takes_the_first_row_and_column(model):
     page, pair, (error, random_error) = pages.with_photo(model, before, photo)
     assert error < random_error
     np.testing.assert_array_equal(pair[:, :128], pages.enlarged(model, photo))
-    np.testing.assert_array_equal(pair[:, 130:], cells(pages.picture(model, page))[0, 0])
+    np.testing.assert_array_equal(pair[:, 130:], cells(pages.image(model, page))[0, 0])
     np.testing.assert_array_equal(page.identity[1:], before.identity[1:])
     np.testing.assert_array_equal(page.observation[1:], before.observation[1:])
     assert page.chosen == ()
 
 
-def test_grey_pictures_become_colour_for_the_browser():
+def test_grey_images_become_colour_for_the_browser():
     model = Painter(image_size=8, channels=1)
-    assert pages.picture(model, pages.new(model, 0)).shape == (518, 518, 3)
+    assert pages.image(model, pages.new(model, 0)).shape == (518, 518, 3)

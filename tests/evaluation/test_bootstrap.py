@@ -22,11 +22,11 @@ def test_independent_numbers_have_the_interval_of_their_mean():
     replicates = resample(means, [Sample(values, own(400))], seed=1)
     assert replicates.shape == (1000, 1)
     assert replicates.std() == pytest.approx(values.std() / 20, rel=0.1)
-    (found,) = estimates([values.mean()], replicates)
-    assert found.value == values.mean()
+    (estimate,) = estimates([values.mean()], replicates)
+    assert estimate.value == values.mean()
     half = 1.96 * values.std() / 20
-    assert found.low == pytest.approx(values.mean() - half, abs=0.05)
-    assert found.high == pytest.approx(values.mean() + half, abs=0.05)
+    assert estimate.low == pytest.approx(values.mean() - half, abs=0.05)
+    assert estimate.high == pytest.approx(values.mean() + half, abs=0.05)
 
 
 def test_pairs_of_one_identity_come_and_go_together():
@@ -77,5 +77,5 @@ def test_names_of_groups_do_not_matter_and_values_may_have_columns():
 
 def test_infinite_replicates_have_an_interval():
     replicates = np.array([[1.0], [2.0], [np.inf], [np.inf]])
-    (found,) = estimates([np.inf], replicates)
-    assert (found.low, found.high) == (1.0, np.inf)
+    (estimate,) = estimates([np.inf], replicates)
+    assert (estimate.low, estimate.high) == (1.0, np.inf)

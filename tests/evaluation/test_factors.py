@@ -20,17 +20,17 @@ def test_components_by_hand():
 
 def test_components_are_unbiased():
     rng = np.random.default_rng(0)
-    found = [
+    estimates = [
         components(
             2.0 * rng.normal(size=(6, 1)) + rng.normal(size=(1, 5)) + 0.5 * rng.normal(size=(6, 5))
         )
         for _ in range(2000)
     ]
-    np.testing.assert_allclose(np.mean(found, axis=0), [4.0, 1.0, 0.25], rtol=0.06)
+    np.testing.assert_allclose(np.mean(estimates, axis=0), [4.0, 1.0, 0.25], rtol=0.06)
 
 
 class Painter:
-    """A generator whose picture's brightness comes from its row, and whose contrast is noise."""
+    """A model whose image's brightness comes from its row, and whose contrast is noise."""
 
     def generate(self, identities, observations, seed):
         rows = np.linspace(0, 255, identities).astype(np.uint8)
@@ -47,8 +47,7 @@ def test_shares_tell_the_codes_apart_and_leave_out_what_is_not_read():
 
     reader = FactorReader(network, ("red", "green", "blue"), 1)
     reader.explained = np.array([0.9, 0.8, 0.1])
-    found = shares(reader, Painter(), tiny.people(), size=8)
-    red, green = found
+    red, green = shares(reader, Painter(), tiny.people(), size=8)
     assert (red.name, red.belongs_to, green.name, green.belongs_to) == (
         *("red", "identity"),
         *("green", "observation"),
@@ -60,7 +59,7 @@ def test_shares_tell_the_codes_apart_and_leave_out_what_is_not_read():
 
 
 def painted(identities, observations, seed):
-    """Return pictures whose red is a factor of the identity and whose green is one of the picture;
+    """Return images whose red is a factor of the identity and whose green is one of the image;
     of a third factor nothing is seen.
     """
     rng = np.random.default_rng(seed)
@@ -75,7 +74,7 @@ def painted(identities, observations, seed):
     return IdentityImages(names, [observations] * identities, images, factors=factors)
 
 
-def test_the_reader_learns_and_is_judged_on_unseen_pictures():
+def test_the_reader_learns_and_is_measured_on_unseen_images():
     train, unseen = painted(30, 6, seed=1), painted(30, 6, seed=2)
     reader = train_factor_reader(train, unseen, steps=150, dim=4, rate=1e-2)
     assert reader.names == ("red", "hidden", "green") and reader.identity_factors == 2
@@ -83,6 +82,14 @@ def test_the_reader_learns_and_is_judged_on_unseen_pictures():
     assert min(red, green) > 0.8 and hidden < 0.3
 
 
-def test_pictures_of_unknown_factors_are_refused():
+def test_training_shows_its_progress(capsys):
+    data = painted(4, 2, seed=1)
+    train_factor_reader(data, data, steps=2, dim=2)
+    assert capsys.readouterr().err == ""
+    train_factor_reader(data, data, steps=2, dim=2, verbose=True)
+    assert "Training the factor reader" in capsys.readouterr().err
+
+
+def test_images_of_unknown_factors_are_refused():
     with pytest.raises(ValueError, match="sd.data.drawn.*Received: IdentityImages"):
         train_factor_reader(tiny.people(), tiny.people())

@@ -49,8 +49,10 @@ def test_frechet_distance_of_samples_nears_that_of_their_gaussians():
 def test_kernel_distance_by_hand():
     # One block of all: k(x, y) = (x y + 1)^3 in one dimension. Within: k(0, 1) = 1, k(1, 2) = 27;
     # across: k(0, 1), k(0, 2), k(1, 1), k(1, 2) = 1, 1, 8, 27.
-    found, deviation = kernel_distance(np.array([[0.0], [1.0]]), np.array([[1.0], [2.0]]), blocks=1)
-    assert found == pytest.approx(1 + 27 - 2 * (1 + 1 + 8 + 27) / 4)
+    distance, deviation = kernel_distance(
+        np.array([[0.0], [1.0]]), np.array([[1.0], [2.0]]), blocks=1
+    )
+    assert distance == pytest.approx(1 + 27 - 2 * (1 + 1 + 8 + 27) / 4)
     assert deviation == 0
 
 
@@ -75,8 +77,8 @@ def test_kernel_distance_depends_on_its_seed_alone():
 
 def test_nearest_first():
     among = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 3.0], [5.0, 5.0]])
-    found = nearest(np.array([[0.9, 0.1], [0.0, 2.5]]), among, count=3)
-    assert found.tolist() == [[1, 0, 2], [2, 0, 1]]
+    positions = nearest(np.array([[0.9, 0.1], [0.0, 2.5]]), among, count=3)
+    assert positions.tolist() == [[1, 0, 2], [2, 0, 1]]
 
 
 @pytest.mark.parametrize("shapes", [((1, 3), (5, 3)), ((5, 3), (5, 2))])

@@ -1,4 +1,4 @@
-"""Pairs: what they share, and that nothing but their seed decides which they are."""
+"""Pairs: what they share, and that their seed alone decides which they are."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import pytest
 
 from sdgan_tf.data import IdentityImages
 from sdgan_tf.evaluation import generated_pairs, real_pairs
-from sdgan_tf.evaluation.pairs import some_pictures
+from sdgan_tf.evaluation.pairs import evenly, reference_images
 
 
 def numbered(counts):
-    """Return data whose picture j of identity i is all 16 i + j."""
+    """Return data whose image j of identity i is all 16 i + j."""
     values = np.concatenate([16 * i + np.arange(count) for i, count in enumerate(counts)])
     images = np.broadcast_to(values[:, None, None, None], [len(values), 4, 4, 1]).astype(np.uint8)
     return IdentityImages([f"p{i}" for i in range(len(counts))], counts, images)
@@ -29,7 +29,7 @@ def test_real_pairs_are_what_they_are_called():
     assert np.all(matched[:, 0] != matched[:, 1])
     assert np.all(unmatched[:, 0] // 16 != unmatched[:, 1] // 16)
     assert drawn.same_observation.shape == (0, 2)
-    # Uniform over identities, whatever their pictures.
+    # Uniform over identities, whatever the number of their images.
     assert np.bincount(matched[:, 0] // 16, minlength=4) == pytest.approx(
         [333, 0, 333, 333], abs=60
     )
@@ -46,16 +46,16 @@ def test_seeds_decide_real_pairs():
 
 
 @pytest.mark.parametrize("counts", [[4], [1, 1, 1], [5, 0]])
-def test_too_few_identities_or_pictures_are_refused(counts):
-    with pytest.raises(ValueError, match="at least two identities, one with two pictures"):
+def test_too_few_identities_or_images_are_refused(counts):
+    with pytest.raises(ValueError, match="at least two identities, one of them with two images"):
         real_pairs(numbered(counts), 10)
 
 
 @pytest.mark.parametrize("pairs", [0, 7, -2])
 def test_pairs_come_in_halves(pairs):
-    with pytest.raises(ValueError, match=f"even number. Received: pairs={pairs}"):
+    with pytest.raises(ValueError, match=f"number is even. Received: pairs={pairs}"):
         real_pairs(numbered([2, 2]), pairs)
-    with pytest.raises(ValueError, match=f"even number. Received: pairs={pairs}"):
+    with pytest.raises(ValueError, match=f"number is even. Received: pairs={pairs}"):
         generated_pairs(painted.Painter(), pairs)
 
 
@@ -64,12 +64,11 @@ def halves(images):
 
 
 def test_generated_pairs_share_what_they_should():
-    told = []
-    generator = painted.Painter()
-    drawn = generated_pairs(generator, 700, 3, lambda *news: told.append(news))
+    model = painted.Painter()
+    drawn = generated_pairs(model, 700, 3)
     who, how = halves(drawn.images)
-    assert generator.rendered == len(drawn.images) == 3 * 350
-    assert told[-1] == (1050, 1050, "pictures made")
+    assert model.rendered == len(drawn.images) == 3 * 350
+    assert drawn.collisions == 0
     for positions, same_who, same_how in (
         (drawn.matched, True, False),
         (drawn.unmatched, False, False),
@@ -80,8 +79,8 @@ def test_generated_pairs_share_what_they_should():
         assert np.all((who[first] == who[second]).all(axis=-1) == same_who)
         assert np.all((how[first] == how[second]).all(axis=-1) == same_how)
         np.testing.assert_array_equal(drawn.groups[first], drawn.groups[second])
-    # No two draws share a code.
-    assert len(np.unique(who, axis=0)) == len(np.unique(how, axis=0)) == 700
+    # No two draws share a code, though two may look alike.
+    assert min(len(np.unique(side, axis=0)) for side in (who, how)) > 690
 
 
 def test_more_generated_pairs_begin_with_the_same_ones():
@@ -92,34 +91,59 @@ def test_more_generated_pairs_begin_with_the_same_ones():
     assert not np.array_equal(few.images, other.images)
 
 
-class Album(painted.Painter):
-    """A generator that holds a limited number of identities."""
-
-    def __init__(self, identities):
-        super().__init__()
-        self.identities = identities
-
-    def identity_codes(self, seeds):
-        return super().identity_codes(np.asarray(seeds) % self.identities)
-
-
 @pytest.mark.parametrize("identities", [2, 8])
-def test_unmatched_pairs_of_few_identities_differ(identities):
-    drawn = generated_pairs(Album(identities), 200)
+def test_unmatched_pairs_of_few_identities_differ_and_are_drawn(identities):
+    drawn = generated_pairs(painted.Painter(identities=identities), 1000)
     who, _ = halves(drawn.images)
-    assert len(np.unique(who, axis=0)) == identities
+    names, number = np.unique(who, axis=0, return_inverse=True)
+    assert len(names) == identities
+    first, second = number.reshape(-1)[drawn.unmatched.T]
+    assert np.all(first != second)
+    # Every combination occurs.
+    assert len({*zip(first, second)}) == identities * (identities - 1)
+    assert drawn.collisions == 1 / identities
+
+
+def test_equal_codes_make_no_unmatched_pair_and_are_counted():
+    class Coins(painted.Painter):
+        """Draws one of four codes, without saying that these are all."""
+
+        def identity_codes(self, seeds):
+            return np.sign(super().identity_codes(seeds)) * [1, 1, 0]
+
+    drawn = generated_pairs(Coins(), 2000)
+    who, _ = halves(drawn.images)
     first, second = who[drawn.unmatched.T]
     assert np.all((first != second).any(axis=-1))
+    assert drawn.collisions == pytest.approx(0.25, abs=0.05)
 
 
-def test_a_generator_of_one_identity_is_refused():
+def test_a_model_of_one_identity_is_refused():
+    with pytest.raises(ValueError, match="two identities or more. Received: identities=1"):
+        generated_pairs(painted.Painter(identities=1), 10)
+    silent = painted.Painter()
+    silent.identity_codes = lambda seeds: np.zeros([len(seeds), 3])
     with pytest.raises(ValueError, match="two identities or more. Received: equal identity codes"):
-        generated_pairs(Album(1), 10)
+        generated_pairs(silent, 10)
 
 
-def test_some_pictures_are_distinct_and_all_where_there_are_fewer():
-    data = numbered([3, 0, 4])
-    assert sorted(some_pictures(data, 100)[:, 0, 0, 0]) == [0, 1, 2, 32, 33, 34, 35]
-    some = some_pictures(data, 5, seed=1)[:, 0, 0, 0]
-    assert len(set(some)) == 5
-    assert set(some) <= {0, 1, 2, 32, 33, 34, 35}
+def test_positions_are_even_over_groups_and_members_come_again_last():
+    groups = np.array([5, 5, 5, 5, 7, 9, 9])
+    for count in (2, 3, 7, 12):
+        drawn = evenly(groups, count, np.random.default_rng(count))
+        assert len(drawn) == count
+        times = np.bincount(groups[drawn], minlength=10)[[5, 7, 9]]
+        assert times.max() - times.min() <= 1
+        members = np.bincount(drawn, minlength=7)
+        assert np.ptp(members[:4]) <= 1 and np.ptp(members[5:]) <= 1
+
+
+def test_reference_images_are_all_of_balanced_data_and_uniform_over_identities():
+    images, positions = reference_images(numbered([3, 0, 3]), 100)
+    assert sorted(images[positions][:, 0, 0, 0]) == [0, 1, 2, 32, 33, 34]
+    images, positions = reference_images(numbered([1, 0, 7]), 100, seed=1)
+    shown = images[positions][:, 0, 0, 0] // 16
+    assert np.bincount(shown).tolist() == [4, 0, 4]
+    assert len(images) == len(np.unique(images[:, 0, 0, 0])) == 5
+    images, positions = reference_images(numbered([5, 5]), 4)
+    assert len(images) == len(positions) == 4

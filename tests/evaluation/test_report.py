@@ -1,8 +1,9 @@
-"""The report: a table, its JSON, and pictures."""
+"""The report: a table, its JSON, and images."""
 
 from __future__ import annotations
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -11,7 +12,6 @@ from PIL import Image
 from sdgan_tf.evaluation import Row, table, write_report
 from sdgan_tf.evaluation.bootstrap import Estimate
 from sdgan_tf.evaluation.factors import Share
-from sdgan_tf.evaluation.plot import MARGINS, SIZE, roc_picture
 from sdgan_tf.evaluation.report import factor_table
 from sdgan_tf.evaluation.results import Fidelity
 from sdgan_tf.evaluation.verification import Curve
@@ -19,13 +19,14 @@ from sdgan_tf.evaluation.verification import Curve
 STEP = Curve(np.array([0, 0.25, 1.0]), np.array([0, 1.0, 1.0]))
 DIAGONAL = Curve(np.array([0, 1.0]), np.array([0, 1.0]))
 FACTS = {
-    "verifier": "judge",
+    "verifier": "eye",
+    "verifier_input": "grey images of 8x8 pixels, scale unit, cosine distance",
     "verifier_facts": {"identities": 7},
     "capacity_false_accepts": 0.01,
     "pairs": 200,
     "seed": 3,
     "diversity": "MS-SSIM as it was",
-    "reference_pictures": 1234,
+    "reference_images": 1234,
     "data": {"test": "9 identities"},
 }
 
@@ -38,7 +39,7 @@ FACTORS = [
 
 def row(name, capacity=None, megabytes=None, same=None, factors=()):
     number = Estimate(0.9, 0.85, 0.9456)
-    spaces = {"judge": Fidelity(0.5, 77, 0.00123, 0.1), "a|b": Fidelity(1.5, 77, -0.001, 0.1)}
+    spaces = {"eye": Fidelity(0.5, 77, 0.00123, 0.1), "a|b": Fidelity(1.5, 77, -0.001, 0.1)}
     return Row(
         name,
         number,
@@ -66,7 +67,7 @@ def test_the_table_has_a_line_for_each_source():
     columns = [cell.strip() for cell in head.strip("|").split("|")]
     assert columns == [
         "Source", "AUC", "AUC sharing z_O", "Accuracy", "FAR", "ID-Div", "All-Div", "Capacity",
-        "FD (judge)", "KD x 1000 (judge)", "FD (a/b)", "KD x 1000 (a/b)", "MB",
+        "FD (eye)", "KD x 1000 (eye)", "FD (a/b)", "KD x 1000 (a/b)", "MB",
     ]  # fmt: skip
     assert rule == "|" + " --- |" * 13
     assert real.startswith("| real | 0.900 (0.850 - 0.946) | - | 0.900")
@@ -84,43 +85,56 @@ def test_known_factors_have_a_table_of_their_own():
     assert factor_table(ROWS[:1]) == ""
 
 
-def test_the_report_lies_in_its_folder(tmp_path):
+def test_the_report_lies_in_its_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr("sdgan_tf.evaluation.report.roc_png", lambda curves: b"curves")
     folder = tmp_path / "new" / "report"
-    picture = np.full([4, 6, 3], 7, np.uint8)
+    image = np.full([4, 6, 3], 7, np.uint8)
     for _ in range(2):
-        written = write_report(ROWS, FACTS, folder, {"samples": ("Some samples", picture)})
+        written = write_report(ROWS, FACTS, folder, {"samples": ("Some samples", image)})
     assert written == table(ROWS)
     names = sorted(path.name for path in folder.iterdir())
     assert names == ["report.json", "report.md", "roc.png", "samples.png"]
     text = (folder / "report.md").read_text()
     assert table(ROWS) in text
     assert factor_table(ROWS) in text
-    for part in ("judge (identities 7)", "MS-SSIM as it was", "1,234 training", "1% of real",
-                 "FD of 77", "200 pairs", "seed 3", "Test: 9 identities",
+    for part in ("eye (identities 7)", "MS-SSIM as it was", "1,234 training", "1% of real",
+                 "FD of 77", "200 pairs", "grey images of 8x8 pixels, scale unit, cosine",
+                 "They have no intervals", "These numbers have no intervals", "seed 3", "Test: 9 identities",
                  "![Some samples](samples.png)", "![Verification](roc.png)"):  # fmt: skip
         assert part in text
-    found = json.loads((folder / "report.json").read_text(), parse_constant=pytest.fail)
-    assert found["facts"] == FACTS
-    real, fake = found["rows"]
+    report = json.loads((folder / "report.json").read_text(), parse_constant=pytest.fail)
+    assert report["facts"] == FACTS
+    real, fake = report["rows"]
     assert real["factors"] == [] and fake["factors"][0]["name"] == "hair"
     assert real["capacity"] is None
     assert fake["capacity"] == {"value": 1234.5, "low": 20.25, "high": None}
     assert fake["auc"] == {"value": 0.9, "low": 0.85, "high": 0.9456}
-    assert fake["fidelity"]["judge"]["pictures"] == 77
+    assert fake["fidelity"]["eye"]["images"] == 77
     assert np.all(np.asarray(Image.open(folder / "samples.png")) == 7)
 
 
-def test_curves_are_drawn_where_they_belong():
-    picture = roc_picture({"step": STEP, "chance": DIAGONAL}).astype(int)
-    left, top, right, bottom = MARGINS
-    assert picture.shape == (top + SIZE + bottom, left + SIZE + right, 3)
+def test_without_the_extra_the_report_has_no_plot_and_says_which_extra_brings_it(
+    tmp_path, monkeypatch
+):
+    # This is what Python takes for a module that is not there.
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    (tmp_path / "roc.png").write_bytes(b"of an earlier report")
+    write_report(ROWS, FACTS, tmp_path)
+    assert not (tmp_path / "roc.png").exists()
+    text = (tmp_path / "report.md").read_text()
+    assert "There is no plot" in text and "pip install -e '.[plots]'" in text
+    assert "roc.png" not in text
 
-    def colour(x, y):
-        return picture[round(top + (1 - y) * SIZE), round(left + x * SIZE)]
 
-    assert np.all(colour(0.9, 0.7) == 255)
-    # Black goes straight to (.25, 1), blue along the diagonal.
-    assert np.all(colour(0.125, 0.5) < 100)
-    assert np.all(colour(0.6, 1.0) < 100)
-    red, _, blue = colour(0.8, 0.8)
-    assert red < 100 < blue
+def test_names_from_outside_stay_text(tmp_path, monkeypatch):
+    monkeypatch.setattr("sdgan_tf.evaluation.report.roc_png", lambda curves: b"curves")
+    name = "<img src=x> [a](http://b) `c` | d\n# e"
+    plain = r"\<img src=x\> \[a\](http://b) \`c\` / d # e"
+    facts = {**FACTS, "verifier": name, "verifier_facts": {"loss": name}}
+    image = np.zeros([1, 1, 3], np.uint8)
+    write_report([row(name), row(name, factors=FACTORS)], facts, tmp_path, {"a (b)": (name, image)})
+    text = (tmp_path / "report.md").read_text()
+    for part in (f"| {plain} | ", f"of verification by {plain} (identities", f"loss {plain})",
+                 f"![{plain}](a%20%28b%29.png)", f"| Read | {plain} |"):  # fmt: skip
+        assert part.replace("identities", "loss") in text, part
+    assert "<img" not in text.replace(r"\<img", "")

@@ -85,7 +85,7 @@ def test_a_threshold_at_a_rate_accepts_that_share_at_most(rate, accepted):
 
 
 def test_capacity_by_hand():
-    # A judge that never errs takes two of 50 equally likely identities for one in 1 of 50 pairs.
+    # A verifier that never errs takes two of 50 equally likely identities for one in 1 of 50 pairs.
     assert capacity(1 / 50, 0.0) == pytest.approx(50)
     # One that errs in 10 % of the pairs of two people: .02 + .98 * .1.
     assert capacity(0.118, 0.1) == pytest.approx(50)
@@ -96,14 +96,23 @@ def test_capacity_by_hand():
 def test_capacity_counts_the_identities_of_a_generator_that_holds_twenty():
     rng = np.random.default_rng(0)
     people = rng.normal(size=[20, 8])
-    pictures = people[rng.integers(20, size=[20_000, 2])]
-    distances = np.sum((pictures[:, 0] - pictures[:, 1]) ** 2, axis=-1)
+    images = people[rng.integers(20, size=[20_000, 2])]
+    distances = np.sum((images[:, 0] - images[:, 1]) ** 2, axis=-1)
     real = np.sum((rng.normal(size=[20_000, 8]) - rng.normal(size=[20_000, 8])) ** 2, axis=-1)
     threshold = threshold_at(0.01, real)
-    found = capacity(accept_rate(distances, threshold), accept_rate(real, threshold))
-    assert found == pytest.approx(20, rel=0.1)
+    estimate = capacity(accept_rate(distances, threshold), accept_rate(real, threshold))
+    assert estimate == pytest.approx(20, rel=0.1)
 
 
-def test_nothing_is_judged_equal_at_its_own_distance():
+def test_equal_codes_count_and_limit_the_capacity():
+    # The verifier errs among the identities of a model as it does among real people.
+    assert capacity(0.01, 0.01, collisions=1 / 10) == pytest.approx(10)
+    assert capacity(0.2, 0.01, collisions=1 / 10) == pytest.approx(0.99 / (0.1 + 0.9 * 0.2 - 0.01))
+    # It errs less: ten remain ten.
+    assert capacity(0.0, 0.01, collisions=1 / 10) == 10
+    assert capacity(0.0, 0.01, collisions=1 / 500) == 500
+
+
+def test_nothing_is_accepted_at_its_own_distance():
     assert accept_rate(np.array([0.5, 0.4]), 0.5) == 0.5
     assert verification.accept_rate(np.array([0.5]), 0.5) == 0.0

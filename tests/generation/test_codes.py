@@ -1,4 +1,4 @@
-"""Codes in files: what comes back, and what is refused."""
+"""Code files: what comes back, and what is refused."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ OBSERVATION = np.zeros([3, 0], np.float32)
 
 def test_codes_come_back(tmp_path):
     path = save_codes(tmp_path / "made" / "codes.npz", IDENTITY, OBSERVATION)
-    found = load_codes(str(path))
-    assert list(found) == ["identity", "observation"]
-    for array, expected in zip(found.values(), (IDENTITY, OBSERVATION)):
+    loaded = load_codes(str(path))
+    assert list(loaded) == ["identity", "observation"]
+    for array, expected in zip(loaded.values(), (IDENTITY, OBSERVATION)):
         assert array.dtype == np.float32
         np.testing.assert_array_equal(array, expected)
     assert [item.name for item in path.parent.iterdir()] == ["codes.npz"]

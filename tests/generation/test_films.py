@@ -11,7 +11,7 @@ from PIL import Image
 from sdgan_tf.generation import check_film, frame_codes, save_film
 from sdgan_tf.latents import LatentSpace
 
-SPACE = LatentSpace(1, 1)
+SPACE = LatentSpace.split(1, 1)
 IDENTITY = np.array([[1.0], [2.0]], np.float32)
 OBSERVATION = np.array([[5.0], [6.0], [7.0]], np.float32)
 
@@ -34,10 +34,10 @@ def test_a_walk_of_the_observation_shows_a_column_a_frame():
     assert frames.shape == (3, 2, 1, 2)
 
 
-def test_a_walk_of_both_shows_a_picture_a_frame():
+def test_a_walk_of_both_shows_an_image_a_frame():
     frames = frame_codes(SPACE, IDENTITY, OBSERVATION[:2], "both")
     assert frames.tolist() == [[[[1, 5]]], [[[2, 6]]]]
-    with pytest.raises(ValueError, match="Received: 2 and 3 codes on the way"):
+    with pytest.raises(ValueError, match="Received: 2 identity and 3 observation codes"):
         frame_codes(SPACE, IDENTITY, OBSERVATION, "both")
 
 
@@ -55,6 +55,7 @@ def test_a_gif_gives_its_frames_back(channels, tmp_path):
 
 
 def test_an_mp4_gives_its_frames_back(tmp_path):
+    pytest.importorskip("imageio.v3", reason="the extra `video` is not installed")
     encoder = pytest.importorskip("imageio_ffmpeg", reason="the extra `video` is not installed")
     path = save_film(shades(), tmp_path / "walk.mp4")
     reader = encoder.read_frames(str(path))
@@ -67,10 +68,11 @@ def test_an_mp4_gives_its_frames_back(tmp_path):
     assert [item.name for item in tmp_path.iterdir()] == ["walk.mp4"]
 
 
-def test_what_cannot_be_written_is_refused_beforehand(tmp_path, monkeypatch):
+@pytest.mark.parametrize("missing", ["imageio.v3", "imageio_ffmpeg"])
+def test_what_cannot_be_written_is_refused_beforehand(missing, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match=r"one of \('.gif', '.mp4'\). Received: walk.avi"):
         check_film("walk.avi")
-    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
-    with pytest.raises(ImportError, match=r"pip install -e '.\[video\]'`, or write .gif"):
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(ImportError, match=r"pip install 'sdgan_tf\[video\]', or write a .gif"):
         save_film(shades(), tmp_path / "walk.mp4")
     assert not list(tmp_path.iterdir())

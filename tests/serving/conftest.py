@@ -11,10 +11,13 @@ import tiny
 
 @pytest.fixture(scope="module")
 def model():
-    """Return a model whose two generators differ and whose pictures vary."""
+    """Return a model whose two generators differ and whose images vary."""
     made = tiny.model(ema=0.9)
     rng = np.random.default_rng(0)
-    for variable in (*made.averaged.trainable_variables, *made.discriminator.trainable_variables):
+    for variable in (
+        *made.best("generator").trainable_variables,
+        *made.discriminator.trainable_variables,
+    ):
         variable.assign(rng.normal(0, 1, variable.shape).astype(np.float32))
     return made
 

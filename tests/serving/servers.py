@@ -10,6 +10,7 @@ import contextlib
 import http.server
 import json
 import re
+import socket
 import threading
 from collections.abc import Iterator
 from concurrent import futures
@@ -97,14 +98,14 @@ def to_json(key: str, value: np.ndarray) -> list:
 
 def rest_metadata(answers: Answers) -> dict:
     """Return what a GET of `/metadata` answers."""
-    found = {
+    signatures = {
         name: json_format.MessageToDict(signature, preserving_proto_field_name=True)
         for name, signature in answers.signatures.items()
     }
     holder = {"@type": "type.googleapis.com/tensorflow.serving.SignatureDefMap"}
     return {
         "model_spec": {"name": "faces", "signature_name": "", "version": "1"},
-        "metadata": {"signature_def": {**holder, "signature_def": found}},
+        "metadata": {"signature_def": {**holder, "signature_def": signatures}},
     }
 
 
@@ -155,6 +156,32 @@ def rest(answers: Answers) -> Iterator[str]:
 
 
 @contextlib.contextmanager
+def raw(*parts: bytes, pause: float = 0.0) -> Iterator[str]:
+    """Answer every connection with these bytes, with a pause after each part; gives the address."""
+    ended = threading.Event()
+
+    def answer(connection):
+        with connection, contextlib.suppress(OSError):
+            connection.recv(2**16)
+            for part in parts:
+                connection.sendall(part)
+                if ended.wait(pause):
+                    break
+
+    def serve():
+        with contextlib.suppress(OSError):
+            while not ended.is_set():
+                connection, _ = listener.accept()
+                threading.Thread(target=answer, args=[connection], daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        ended.set()
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+@contextlib.contextmanager
 def rpc(answers: Answers) -> Iterator[str]:
     """Serve the gRPC side; gives the address."""
     import grpc
@@ -179,11 +206,11 @@ def rpc(answers: Answers) -> Iterator[str]:
 
         def GetModelMetadata(self, request, context):
             self.check(request, context)
-            found = get_model_metadata_pb2.SignatureDefMap()
+            signatures = get_model_metadata_pb2.SignatureDefMap()
             for name, signature in answers.signatures.items():
-                found.signature_def[name].CopyFrom(signature)
+                signatures.signature_def[name].CopyFrom(signature)
             response = get_model_metadata_pb2.GetModelMetadataResponse()
-            response.metadata["signature_def"].Pack(found)
+            response.metadata["signature_def"].Pack(signatures)
             return response
 
         def check(self, request, context):

@@ -25,14 +25,13 @@ CODES = {"UNAVAILABLE": 503, "INTERNAL": 500, "RESOURCE_EXHAUSTED": 429}
 )
 def address(request, answers):
     """Return the address of a server, of either side."""
-    with getattr(servers, request.param)(answers) as found:
-        yield found
+    with getattr(servers, request.param)(answers) as served:
+        yield served
 
 
 @pytest.fixture
-def client(address, monkeypatch):
-    """Return a client that does not wait long between its tries."""
-    monkeypatch.setattr("sdgan_tf.serving.client.FIRST_WAIT", 0.001)
+def client(address):
+    """Return a client of that server."""
     with Client(address, "faces") as made:
         yield made
 
@@ -54,9 +53,9 @@ def test_every_signature(client, answers, requests):
     np.testing.assert_array_equal(images, expected["serving_default"]["images"])
     pngs = client.generate_png(**asked["generate_png"])
     assert pngs == expected["generate_png"]["image_bytes"].tolist()
-    found = client.sample(**asked["sample"])
-    assert sorted(found) == ["identity", "images", "observation"]
-    for key, value in found.items():
+    samples = client.sample(**asked["sample"])
+    assert sorted(samples) == ["identity", "images", "observation"]
+    for key, value in samples.items():
         assert value.dtype == expected["sample"][key].dtype
         np.testing.assert_array_equal(value, expected["sample"][key])
     scores = client.score(**asked["score"])
@@ -115,25 +114,36 @@ def test_other_errors_are_not(client, answers, code):
     assert len(answers.asked) == 1
 
 
-def test_there_is_an_end_to_trying(address, answers, monkeypatch):
-    monkeypatch.setattr("sdgan_tf.serving.client.FIRST_WAIT", 0.001)
+def test_a_long_request_is_sent_again_too(address, answers, requests):
+    """gRPC keeps no copy of more than 256 KiB unless it is told to."""
+    tuples = requests(1000)["score"]["images"]
+    assert tuples.nbytes > 2**18
+    with Client(address, "faces", max_rows=1000) as client:
+        client.score(tuples[:1])
+        answers.failures.extend(failures("UNAVAILABLE"))
+        assert client.score(tuples).shape == (1000,)
+
+
+@pytest.mark.parametrize("retries", [0, 2])
+def test_there_is_an_end_to_retries(address, answers, retries):
     answers.failures.extend(failures(*["UNAVAILABLE"] * 9))
-    with Client(address, "faces", retries=2) as client, pytest.raises(ServingError) as info:
+    with Client(address, "faces", retries=retries) as client, pytest.raises(ServingError) as info:
         client.sample([1], [1])
     assert info.value.transient
-    assert len(answers.asked) == 3
+    assert len(answers.asked) == 1 + retries
 
 
-def test_waits_double_and_end_in_time(address, answers, monkeypatch):
-    waits = []
-    monkeypatch.setattr(time, "sleep", waits.append)
+def test_retries_end_in_time(address, answers):
     answers.failures.extend(failures(*["UNAVAILABLE"] * 9))
-    refused = pytest.raises(ServingError, match="UNAVAILABLE")
-    with Client(address, "faces", timeout=1.0, retries=9) as client, refused:
+    start = time.monotonic()
+    with Client(address, "faces", timeout=0.5) as client, pytest.raises(ServingError):
         client.sample([1], [1])
-    # A wait of 1.6 seconds would be longer than there is time.
-    assert waits == [0.1, 0.2, 0.4, 0.8][: len(waits)]
-    assert len(waits) >= 3
+    assert time.monotonic() - start < 1
+    asked = len(answers.asked)
+    assert 2 <= asked <= 4
+    # Nor does anything go on behind the caller's back.
+    time.sleep(1)
+    assert len(answers.asked) == asked
 
 
 @pytest.mark.parametrize(
@@ -187,20 +197,72 @@ def test_a_silent_server_costs_the_timeout_and_no_more(silent):
     assert time.monotonic() - start < 5
 
 
-def test_nobody_there(monkeypatch):
-    monkeypatch.setattr("sdgan_tf.serving.client.FIRST_WAIT", 0.001)
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    refused = pytest.raises(ServingError, match="UNAVAILABLE: http.*refused")
-    with Client(f"http://127.0.0.1:{port}", "faces") as client, refused:
+OK = b"HTTP/1.1 200 OK\r\n"
+
+
+@pytest.mark.parametrize("start", [b"", OK, OK + b"Content-Length: 99\r\n\r\n"])
+def test_a_server_that_drips_costs_the_timeout_and_no_more(start):
+    """In its status line, its headers or its contents."""
+    began = time.monotonic()
+    drops = [b"HTTP/"[i : i + 1] for i in range(5)] if not start else [b"x"] * 40
+    with (
+        servers.raw(start, *drops, *[b"9"] * 40, pause=0.1) as address,
+        Client(address, "faces", timeout=0.4) as client,
+        pytest.raises(ServingError, match="DEADLINE_EXCEEDED"),
+    ):
+        client.sample([1], [1])
+    assert time.monotonic() - began < 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (OK + b"Content-Length: 99\r\n\r\n{}", "UNAVAILABLE.*IncompleteRead"),
+        (b"What?\r\n\r\n", "UNAVAILABLE.*BadStatusLine"),
+        (b"", "UNAVAILABLE.*closed connection"),
+        (OK + b"\r\n" + b"[" * 100_000, "UNKNOWN.*RecursionError"),
+        (OK + b"\r\n[]", "UNKNOWN: the answer is not that of TF Serving"),
+        (OK + b"\r\n<html>", "UNKNOWN: the answer is not that of TF Serving"),
+        (OK + b'\r\n{"hello": "world"}', "UNKNOWN.*not that of TF Serving: KeyError.*metadata"),
+        (b"HTTP/1.1 500 \r\n\r\n" + b"[" * 100_000, "UNKNOWN: HTTP 500"),
+        (OK + b"\r\n" + b" " * 200_000, "RESOURCE_EXHAUSTED.*more than 150,000 bytes"),
+        (OK + b"Content-Encoding: gzip\r\n\r\n\x1f\x8b", "UNKNOWN"),
+    ],
+    ids=["short", "status", "nothing", "deep", "list", "page", "other", "error", "giant", "packed"],
+)
+def test_what_is_no_answer_is_a_serving_error(answer, message):
+    with (
+        servers.raw(answer) as address,
+        Client(address, "faces", retries=0, max_bytes=150_000) as client,
+        pytest.raises(ServingError, match=message),
+    ):
         client.sample([1], [1])
 
 
-def test_who_is_no_tf_serving_is_said(answers, monkeypatch):
-    with servers.rest(answers) as address, Client(address, "faces") as client:
-        monkeypatch.setattr(servers, "rest_metadata", lambda answers: {"hello": "world"})
-        with pytest.raises(ServingError, match="no 'metadata': is this TF Serving"):
+def test_an_answer_over_grpc_has_a_limit_too(answers):
+    pytest.importorskip("tensorflow_serving", reason="needs `serving`")
+    with servers.rpc(answers) as address, Client(address, "faces", max_bytes=8000) as client:
+        assert len(client.sample([1], [1])["images"]) == 1
+        with pytest.raises(ServingError, match="RESOURCE_EXHAUSTED"):
+            client.sample([1] * 60, [1] * 60)
+
+
+def test_redirects_are_not_followed(answers):
+    with servers.rest(answers) as elsewhere:
+        place = f"{elsewhere}/v1/models/faces/metadata".encode()
+        moved = b"HTTP/1.1 302 Moved\r\nContent-Length: 0\r\nLocation: " + place + b"\r\n\r\n"
+        refused = pytest.raises(ServingError, match="HTTP 302 .redirects are not followed")
+        with servers.raw(moved) as address, Client(address, "faces") as client, refused:
             client.sample([1], [1])
+    assert answers.asked == []
+
+
+def test_nobody_there():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    refused = pytest.raises(ServingError, match="UNAVAILABLE: http.*refused")
+    with Client(f"http://127.0.0.1:{port}", "faces", retries=1) as client, refused:
+        client.sample([1], [1])
 
 
 def test_grpc_without_its_extra_names_it(monkeypatch):
@@ -216,7 +278,11 @@ def test_grpc_without_its_extra_names_it(monkeypatch):
         Client("localhost:8500", "faces")
 
 
-@pytest.mark.parametrize("values", [{"timeout": 0}, {"retries": -1}, {"max_rows": 0}], ids=str)
+@pytest.mark.parametrize(
+    "values",
+    [{"timeout": 0}, {"retries": -1}, {"retries": 5}, {"max_rows": 0}, {"max_bytes": 0}],
+    ids=str,
+)
 def test_options_out_of_range(values):
     with pytest.raises(ValueError, match="Received: "):
         Client("http://localhost:8501", "faces", **values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shlex
 import urllib.request
@@ -41,7 +42,7 @@ def batching_parameters():
     return message_factory.GetMessageClass(pool.FindMessageTypeByName("BatchingParameters"))()
 
 
-@pytest.fixture(params=["faces", 'o"dd näme\\'])
+@pytest.fixture(params=["faces", 'o"dd näme\\', "a,source=", 'both",'])
 def folder(request, tmp_path):
     """Return a folder of versions."""
     made = tmp_path / request.param
@@ -57,25 +58,31 @@ def test_the_models_file_names_the_model_and_its_place_in_the_container(folder):
         container.write_files(folder, 64)[0].read_text(), config.ModelServerConfig()
     )
     (only,) = models.model_config_list.config
-    found = (only.name, only.base_path, only.model_platform)
-    assert found == (folder.name, f"/models/{folder.name}", "tensorflow")
+    assert (only.name, only.base_path, only.model_platform) == (
+        folder.name,
+        f"/models/{folder.name}",
+        "tensorflow",
+    )
 
 
 def test_the_batching_file_bounds_a_batch_and_the_queue(folder):
     text = container.write_files(folder, 16)[1].read_text()
-    found = text_format.Parse(text, batching_parameters())
-    assert found.max_batch_size.value == 16
-    assert found.batch_timeout_micros.value == 2000
-    assert found.max_enqueued_batches.value == 100
-    assert not found.HasField("num_batch_threads")
+    parameters = text_format.Parse(text, batching_parameters())
+    assert parameters.max_batch_size.value == 16
+    assert parameters.batch_timeout_micros.value == 2000
+    assert parameters.max_enqueued_batches.value == 100
+    assert not parameters.HasField("num_batch_threads")
 
 
-def test_files_lie_beside_the_versions_and_tuned_ones_stay(folder):
-    container.write_files(folder, 64)
+def test_files_lie_beside_the_versions_and_are_those_of_the_newest_export(folder):
+    older = folder.with_name("older")
+    folder.rename(older)
+    container.write_files(older, 64)
+    older.rename(folder)
+    files = container.write_files(folder, 4)
     assert {entry.name for entry in folder.iterdir()} == {"1", "models.config", "batching.config"}
-    (folder / "batching.config").write_text("max_batch_size { value: 3 }\n")
-    container.write_files(folder, 64)
-    assert (folder / "batching.config").read_text() == "max_batch_size { value: 3 }\n"
+    assert "older" not in files[0].read_text()
+    assert "max_batch_size { value: 4 }" in files[1].read_text()
 
 
 def test_the_commands_are_words_of_a_shell_and_paths_are_resolved(folder, monkeypatch):
@@ -83,7 +90,9 @@ def test_the_commands_are_words_of_a_shell_and_paths_are_resolved(folder, monkey
     serve, ask = (shlex.split(command) for command in container.commands(folder.name))
     assert serve[:3] == ["docker", "run", "--rm"]
     inside = f"/models/{folder.name}"
-    assert f"type=bind,source={folder},target={inside},readonly" in serve
+    # As Docker reads it.
+    (mount,) = csv.reader([serve[serve.index("--mount") + 1]])
+    assert mount == ["type=bind", f"source={folder}", f"target={inside}", "readonly"]
     assert serve[serve.index("tensorflow/serving") + 1 :] == [
         f"--model_config_file={inside}/models.config",
         "--enable_batching",

@@ -10,7 +10,7 @@ import tensorflow as tf
 import tiny
 
 from sdgan_tf import training
-from sdgan_tf.evaluation import Verifier, quick_numbers
+from sdgan_tf.evaluation import Verifier, generator_metrics
 from sdgan_tf.training.callbacks import Evaluation, EverySteps, RunLog
 
 NUMBERS = set(Evaluation.NUMBERS)
@@ -51,7 +51,7 @@ def test_numbers_are_added_for_the_callbacks_that_follow(model, people, judge):
     for step, logs in recorder.logs.items():
         assert set(logs) >= (NUMBERS if step % 2 == 0 else {"d_loss"})
         assert "auc" not in logs or step % 2 == 0
-    expected = quick_numbers(model, judge, 20, 3)
+    expected = generator_metrics(model, judge, 20, 3)
     assert set(expected) == NUMBERS
     assert {name: recorder.logs[4][name] for name in NUMBERS} == expected
 
@@ -61,7 +61,7 @@ def test_what_cannot_be_measured_is_refused_when_training_begins(people, judge):
     small = tiny.model()
     for model, verifier, message in (
         (small, judge, "Received: 8 px"),
-        (tiny.model(image_size=16), grey, "takes grey pictures"),
+        (tiny.model(image_size=16), grey, "takes grey images"),
     ):
         evaluation = Evaluation(verifier, every=2)
         evaluation.set_model(model)

@@ -1,0 +1,221 @@
+"""One image: from the bytes of an untrusted file to a square of uint8."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+from typing import NamedTuple
+
+import numpy as np
+
+from sdgan_tf.images import MAX_PIXELS
+
+# Contents decide, not names, and only these decoders ever see a file's bytes: Pillow knows dozens
+# of other formats, one of which runs an interpreter (EPS).
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP")
+EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
+FITS = ("crop", "pad")
+MAX_FILE_BYTES = 256 * 2**20
+
+
+class BadImage(ValueError):
+    """A file that is not a usable image.
+
+    Attributes:
+        path: The file.
+        reason: What is wrong with it, in words.
+    """
+
+    def __init__(self, path: str, reason: str):
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+        self.reason = reason
+
+
+class Header(NamedTuple):
+    """What an image's header says, before anything is decoded."""
+
+    width: int
+    height: int
+    mode: str
+    format: str
+
+
+def read_bytes(path: str, max_file_bytes: int = MAX_FILE_BYTES) -> bytes:
+    """Reads a file that should hold an image.
+
+    Args:
+        path: The file.
+        max_file_bytes: A larger file is refused unread.
+
+    Returns:
+        Its contents.
+
+    Raises:
+        BadImage: If it is not a regular file, too large, empty or cannot be read.
+    """
+    try:
+        status = os.stat(path)
+        # Opening a pipe would wait for ever.
+        if not stat.S_ISREG(status.st_mode):
+            raise BadImage(path, "not a regular file")
+        if status.st_size > max_file_bytes:
+            raise BadImage(
+                path, f"{status.st_size:,} bytes, more than the {max_file_bytes:,} allowed"
+            )
+        with open(path, "rb") as file:
+            contents = file.read(max_file_bytes)
+    except OSError as error:
+        raise BadImage(path, f"cannot be read: {error.strerror or error}") from error
+    if not contents:
+        raise BadImage(path, "the file is empty")
+    return contents
+
+
+def read_header(contents: str | bytes, path: str | None = None) -> Header:
+    """Reads the size and the kind of an image without decoding it.
+
+    Args:
+        contents: The file's path or its bytes.
+        path: The name to use in errors when `contents` are bytes.
+
+    Returns:
+        The `Header`.
+
+    Raises:
+        BadImage: If this is no image of a format in `FORMATS`.
+    """
+    contents, path = _contents(contents, path)
+    with _open(contents, path) as image:
+        return Header(*image.size, image.mode, image.format)
+
+
+def decode(
+    contents: str | bytes,
+    image_size: int,
+    channels: int = 3,
+    fit: str = "crop",
+    max_pixels: int = MAX_PIXELS,
+    path: str | None = None,
+) -> np.ndarray:
+    """Decodes an image to a square of the given size.
+
+    The EXIF orientation is honoured, an animation gives its first frame, transparency is laid on
+    white. A square image that already has the size keeps its pixels untouched.
+
+    Args:
+        contents: The file's path or its bytes.
+        image_size: Height and width of the result.
+        channels: 1 for luminance, 3 for red, green and blue.
+        fit: `"crop"` takes the square in the middle, `"pad"` keeps the whole image on white.
+        max_pixels: An image with more is refused before it is decoded.
+        path: The name to use in errors when `contents` are bytes.
+
+    Returns:
+        uint8 `[image_size, image_size, channels]`, 0 to 255.
+
+    Raises:
+        BadImage: If the file is damaged, too large, or no image.
+        ValueError: If an argument is out of range.
+    """
+    check_options(image_size, channels, fit)
+    contents, path = _contents(contents, path)
+    return decode_with_header(contents, path, image_size, channels, fit, max_pixels)[1]
+
+
+def check_options(image_size: int, channels: int, fit: str) -> None:
+    """Raises a `ValueError` unless `decode` takes these arguments."""
+    if image_size < 1:
+        raise ValueError(f"`image_size` must be 1 or more. Received: image_size={image_size}")
+    if channels not in (1, 3):
+        raise ValueError(f"`channels` must be 1 or 3. Received: channels={channels}")
+    if fit not in FITS:
+        raise ValueError(f"`fit` must be one of {', '.join(FITS)}. Received: fit={fit!r}")
+
+
+def decode_with_header(
+    contents: bytes, path: str, image_size: int, channels: int, fit: str, max_pixels: int
+) -> tuple[Header, np.ndarray]:
+    """`read_header` and `decode` in one, for arguments that are known to be good."""
+    with _open(contents, path) as image:
+        header = Header(*image.size, image.mode, image.format)
+        pixels = header.width * header.height
+        if pixels > max_pixels:
+            raise BadImage(
+                path,
+                f"{header.width} x {header.height} = {pixels:,} pixels, "
+                f"more than the {max_pixels:,} allowed (--max_pixels)",
+            )
+        try:
+            if header.format == "PNG":
+                # Decoding skips the checksums of a PNG and may end before its last chunks.
+                with _open(contents, path) as copy:
+                    copy.verify()
+            image = _resize(_upright(image, channels), image_size, fit)
+        # The decoders raise all kinds of errors on damaged files, from OSError to SyntaxError.
+        except Exception as error:
+            raise BadImage(path, f"cannot be decoded: {_words(error)}") from error
+    return header, np.asarray(image, np.uint8).reshape(image_size, image_size, channels)
+
+
+def _contents(contents: str | bytes, path: str | None) -> tuple[bytes, str]:
+    if isinstance(contents, bytes):
+        return contents, path or "<bytes>"
+    return read_bytes(os.fspath(contents)), os.fspath(contents)
+
+
+def _open(contents: bytes, path: str):
+    # Imported here: who only reads TFRecords or drawn people never needs Pillow.
+    from PIL import Image
+
+    try:
+        return Image.open(io.BytesIO(contents), formats=FORMATS)
+    except Image.UnidentifiedImageError as error:
+        formats = ", ".join(FORMATS)
+        raise BadImage(path, f"not an image: its contents are none of {formats}") from error
+    except Exception as error:
+        raise BadImage(path, f"its header cannot be read: {_words(error)}") from error
+
+
+def _words(error: Exception) -> str:
+    return str(error) or type(error).__name__
+
+
+def _upright(image, channels: int):
+    """Decodes, turns as EXIF says, and converts to mode L or RGB."""
+    from PIL import Image, ImageOps
+
+    image.load()
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I"):
+        # 16 bits of grey. The high byte, as Pillow itself does with 16 bits of colour.
+        grey = np.clip(np.asarray(image).astype(np.int64), 0, 65535) >> 8
+        image = Image.fromarray(grey.astype(np.uint8))
+    elif image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, (255, 255, 255, 255))
+        image = Image.alpha_composite(white, image).convert("RGB")
+    if image.mode in ("P", "CMYK", "YCbCr") and channels == 1:
+        image = image.convert("RGB")
+    return image.convert("L" if channels == 1 else "RGB")
+
+
+def _resize(image, size: int, fit: str):
+    from PIL import Image
+
+    width, height = image.size
+    if (width, height) == (size, size):
+        return image
+    side = min(width, height) if fit == "crop" else max(width, height)
+    # Lanczos rings least where detail is lost, bicubic where none is there to begin with.
+    resample = Image.Resampling.LANCZOS if side > size else Image.Resampling.BICUBIC
+    if fit == "crop":
+        left, top = (width - side) // 2, (height - side) // 2
+        return image.resize((size, size), resample, box=(left, top, left + side, top + side))
+    inner = tuple(max(1, round(length * size / side)) for length in (width, height))
+    if inner != (width, height):
+        image = image.resize(inner, resample)
+    canvas = Image.new(image.mode, (size, size), "white")
+    canvas.paste(image, ((size - inner[0]) // 2, (size - inner[1]) // 2))
+    return canvas

@@ -1,0 +1,192 @@
+"""Drawn people: a data set of portraits that needs no download.
+
+An image is a pure function of (seed, identity, observation). The identity decides who is drawn,
+the observation how: the pose, the expression, the light, the background and what is worn on the
+head. Images are drawn with NumPy only, and have the same bytes on every platform.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sdgan_tf.data.drawn import face, parts
+from sdgan_tf.data.drawn.shapes import Canvas, Scene
+from sdgan_tf.data.drawn.traits import (
+    IDENTITY_FACTORS,
+    OBSERVATION_FACTORS,
+    columns,
+    person,
+    pose,
+)
+
+# Back to front. Each paints one part of all the images of a scene.
+_LAYERS = (
+    parts.background,
+    parts.back_hair,
+    parts.body,
+    face.head,
+    face.mark,
+    face.mouth,
+    face.nose,
+    face.eyes,
+    face.brows,
+    parts.hair,
+    parts.sunglasses,
+    parts.hats,
+)
+_CHUNK = 32  # images drawn at a time: enough to amortise NumPy's calls, few enough for the cache
+
+
+def _mix(z: np.ndarray) -> np.ndarray:
+    """Return SplitMix64's scramble of uint64 numbers."""
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+def _uniform(*keys: np.ndarray) -> np.ndarray:
+    """Return a float32 in [0, 1) for each combination of the integer keys, which broadcast."""
+    state = np.zeros(1, np.uint64)
+    for key in keys:
+        step = np.atleast_1d(np.asarray(key)).astype(np.uint64) + np.uint64(1)
+        state = _mix(state + step * np.uint64(0x9E3779B97F4A7C15))
+    return (state >> np.uint64(40)).astype(np.float32) / np.float32(2**24)
+
+
+def _indices(name: str, values: np.ndarray) -> np.ndarray:
+    values = np.asarray(values)
+    if values.ndim != 1 or values.dtype.kind not in "iu" or (values.size and values.min() < 0):
+        raise ValueError(
+            f"`{name}` must be a one-dimensional array of integers, none of them negative. "
+            f"Received: {name}={values!r}"
+        )
+    return values
+
+
+def _check_seed(seed: int) -> None:
+    if not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**63:
+        raise ValueError(f"`seed` must be an integer in [0, 2**63). Received: seed={seed!r}")
+
+
+def identity_factors(seed: int, identities: np.ndarray) -> np.ndarray:
+    """Return what is constant for each person.
+
+    Args:
+        seed: Which population the people come from, at least 0.
+        identities: Indices of people, integers [n], at least 0.
+
+    Returns:
+        float32 [n, len(IDENTITY_FACTORS)] in [0, 1). A person's row depends on the seed and the
+        person's index alone.
+
+    Raises:
+        ValueError: If an argument is not of this form.
+    """
+    _check_seed(seed)
+    identities = _indices("identities", identities)
+    return _uniform(seed, 0, identities[:, None], np.arange(len(IDENTITY_FACTORS)))
+
+
+def observation_factors(seed: int, identities: np.ndarray, observations: np.ndarray) -> np.ndarray:
+    """Return what varies between the images of a person.
+
+    Args:
+        seed: As for `identity_factors`.
+        identities: Indices of people, integers [n], at least 0.
+        observations: Indices of their images, integers [n], at least 0.
+
+    Returns:
+        float32 [n, len(OBSERVATION_FACTORS)] in [0, 1).
+
+    Raises:
+        ValueError: If an argument is not of this form.
+    """
+    _check_seed(seed)
+    identities = _indices("identities", identities)
+    observations = _indices("observations", observations)
+    if len(identities) != len(observations):
+        raise ValueError(
+            "`identities` and `observations` must have the same length: the i-th image is of "
+            "identities[i] in observations[i]. Received: "
+            f"len(identities)={len(identities)}, len(observations)={len(observations)}"
+        )
+    factors = np.arange(len(OBSERVATION_FACTORS))
+    return _uniform(seed, 1, identities[:, None], observations[:, None], factors)
+
+
+def _factors(name: str, values: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
+    values = np.asarray(values)
+    if values.ndim != 2 or values.shape[1] != len(names) or values.dtype.kind not in "fiu":
+        raise ValueError(
+            f"`{name}` must be an array of numbers of shape [n, {len(names)}], one column for each "
+            f"of {names}. Received: shape {values.shape}, dtype {values.dtype}"
+        )
+    if not np.all((values >= 0) & (values <= 1)):
+        raise ValueError(
+            f"`{name}` must lie in [0, 1]; clip or rescale it. Received: values from "
+            f"{values.min()} to {values.max()}"
+        )
+    return values.astype(np.float32)
+
+
+def render(identity: np.ndarray, observation: np.ndarray, image_size: int = 64) -> np.ndarray:
+    """Draw people from their factors.
+
+    Args:
+        identity: float [n, len(IDENTITY_FACTORS)] in [0, 1].
+        observation: float [n, len(OBSERVATION_FACTORS)] in [0, 1].
+        image_size: Height and width of an image in pixels, at least 16.
+
+    Returns:
+        uint8 [n, image_size, image_size, 3], red, green and blue. Each image depends on its own
+        rows of factors alone.
+
+    Raises:
+        ValueError: If an argument is not of this form.
+    """
+    if not isinstance(image_size, (int, np.integer)) or image_size < 16:
+        raise ValueError(
+            "`image_size` must be an integer of at least 16: a smaller face has no features. "
+            f"Received: image_size={image_size!r}"
+        )
+    identity = _factors("identity", identity, IDENTITY_FACTORS)
+    observation = _factors("observation", observation, OBSERVATION_FACTORS)
+    if len(identity) != len(observation):
+        raise ValueError(
+            "`identity` and `observation` must have a row for each image. Received: "
+            f"{len(identity)} and {len(observation)} rows"
+        )
+    images = np.empty((len(identity), image_size, image_size, 3), np.uint8)
+    for start in range(0, len(identity), _CHUNK):
+        rows = slice(start, start + _CHUNK)
+        traits = person(columns(identity[rows], IDENTITY_FACTORS))
+        traits.update(pose(columns(observation[rows], OBSERVATION_FACTORS), int(image_size)))
+        count = len(images[rows])
+        canvas, scene = Canvas(count, int(image_size)), Scene(traits, np.arange(count))
+        for paint in _LAYERS:
+            paint(canvas, scene)
+        pixels = np.clip(canvas.pixels, 0, 1) * 255 + 0.5
+        images[rows] = pixels.astype(np.uint8).transpose(0, 2, 3, 1)
+    return images
+
+
+def draw(
+    seed: int, identities: np.ndarray, observations: np.ndarray, image_size: int = 64
+) -> np.ndarray:
+    """Draw the given (identity, observation) pairs.
+
+    Args:
+        seed: As for `identity_factors`.
+        identities: Indices of people, integers [n], at least 0.
+        observations: Indices of their images, integers [n], at least 0.
+        image_size: Height and width of an image in pixels, at least 16.
+
+    Returns:
+        uint8 [n, image_size, image_size, 3].
+
+    Raises:
+        ValueError: If an argument is not of this form.
+    """
+    identities, observations = np.asarray(identities), np.asarray(observations)
+    factors = observation_factors(seed, identities, observations)
+    return render(identity_factors(seed, identities), factors, image_size)

@@ -1,0 +1,142 @@
+"""Trains a verifier on real identities."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+from tensorflow import keras
+from tqdm.keras import TqdmCallback
+
+from sdgan_tf import augmentation, keras_compat
+from sdgan_tf.data import IdentityData
+from sdgan_tf.evaluation.verifiers.verifier import Verifier
+from sdgan_tf.images import to_float
+from sdgan_tf.models import variables
+from sdgan_tf.networks import Embedder
+from sdgan_tf.randomness import stateless_seed
+
+LOSSES = ("margin", "triplet")
+
+
+class MarginHead(keras.layers.Layer):
+    """Cosines between embeddings and one learned direction for each identity.
+
+    Call:
+        unit embeddings float32 [n, d] to float32 [n, identities] in [-1, 1].
+    """
+
+    def __init__(self, identities: int, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.identities = identities
+
+    def build(self, input_shape: Any) -> None:
+        shape = [int(input_shape[-1]), self.identities]
+        self.kernel_initializer = keras.initializers.RandomNormal()
+        self.kernel = keras_compat.add_weight(self, "kernel", shape, "random_normal")
+
+    def call(self, embeddings: tf.Tensor) -> tf.Tensor:
+        directions = tf.math.l2_normalize(tf.convert_to_tensor(self.kernel), axis=0)
+        return tf.matmul(embeddings, directions)
+
+
+def margin_loss(
+    labels: tf.Tensor, cosines: tf.Tensor, margin: float = 0.2, scale: float = 16.0
+) -> tf.Tensor:
+    """Large-margin cosine loss (CosFace, arXiv 1801.09414, eq. 4), one for each image.
+
+    Args:
+        labels: int [n], the right identities.
+        cosines: float32 [n, identities].
+        margin: by how much the right cosine has to exceed all others.
+        scale: of the logits.
+
+    Returns:
+        float32 [n].
+    """
+    labels = tf.cast(tf.reshape(labels, [-1]), tf.int64)  # Keras makes targets floats.
+    lowered = cosines - margin * tf.one_hot(labels, tf.shape(cosines)[1], dtype=cosines.dtype)
+    return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, scale * lowered)
+
+
+def train_verifier(
+    train: IdentityData,
+    name: str = "verifier",
+    steps: int = 3000,
+    dim: int = 32,
+    embedding_size: int = 64,
+    batch_size: int = 32,
+    rate: float = 1e-3,
+    augment: str = "translation",
+    loss: str = "margin",
+    seed: int = 0,
+    verbose: bool = False,
+) -> Verifier:
+    """Trains an `Embedder` to tell the training identities apart.
+
+    Args:
+        train: real images by identity; the verifier's own score comes from other identities.
+        name: printed with every number that rests on this verifier.
+        steps: of `batch_size` pairs of images.
+        dim: width of the network.
+        embedding_size: width of the embeddings.
+        batch_size: pairs of images of one identity in a step.
+        rate: Adam's, falling to zero by half a cosine.
+        augment: see `sdgan_tf.augmentation`; each image on its own.
+        loss: `"margin"`, the large-margin cosine loss; or `"triplet"`: semi-hard triplets by
+            TensorFlow Addons (arXiv 1503.03832), on the addons stack.
+        seed: of weights, batches and augmentation.
+        verbose: whether a progress bar is shown.
+
+    Returns:
+        The verifier, whose facts say how it was made.
+
+    Raises:
+        ValueError: an argument is out of range.
+        ImportError: triplets without the addons.
+    """
+    if loss not in LOSSES:
+        raise ValueError(f"A verifier is trained by one of {LOSSES}. Received: loss={loss!r}")
+    if steps < 1:
+        raise ValueError(f"Training takes a step or more. Received: steps={steps}")
+    operations = augmentation.parse(augment)
+    function = margin_loss if loss == "margin" else _triplet_loss()
+    embedder = Embedder(train.image_size, train.channels, dim, embedding_size)
+    embedder.build()
+    layers = [embedder]
+    if loss == "margin":
+        head = MarginHead(len(train))
+        head.build([None, embedding_size])
+        layers.append(head)
+    trained = keras.Sequential(layers)
+    trained.build([None, train.image_size, train.image_size, train.channels])
+    variables.seed(trained, "verifier", seed)
+
+    schedule = keras.optimizers.schedules.CosineDecay(rate, steps)
+    trained.compile(keras.optimizers.Adam(schedule), function)
+    batches = _batches(train, batch_size, operations, seed)
+    bar = [TqdmCallback(desc="Training the verifier", leave=False)] if verbose else []
+    trained.fit(batches, steps_per_epoch=steps, shuffle=False, verbose=0, callbacks=bar)
+    facts = {"identities": len(train), "steps": steps, "loss": loss, "augment": augment}
+    return Verifier(embedder, name, train.image_size, train.channels, facts=facts)
+
+
+def _batches(train: IdentityData, size: int, operations, seed: int) -> tf.data.Dataset:
+    """Images float32 [2 * size, h, w, c] in [-1, 1], with the positions of their identities."""
+
+    def prepare(step, batch):
+        images, identities = batch
+        images = to_float(images)
+        if operations:
+            images = augmentation.augment(
+                images, operations, stateless_seed(seed, "augmentation of the verifier", step)
+            )
+        images = tf.reshape(images, [-1, *images.shape[2:]])
+        return images, tf.repeat(identities, 2)
+
+    tuples = train.tuples(k=2, batch_size=size, seed=seed, labels=True)
+    return tuples.enumerate().map(prepare, tf.data.AUTOTUNE).prefetch(2)
+
+
+def _triplet_loss():
+    return keras_compat.addons().losses.TripletSemiHardLoss()
