@@ -108,7 +108,7 @@ def change(strategy, model):
         )
         with tf.GradientTape() as tape:
             loss = gradient * tf.reduce_sum(tf.convert_to_tensor(kernel))
-        model._apply("d", model._gradients("d", tape, loss))
+        model.move("d", tape, loss)
 
     strategy.run(tf.function(update))
     return (tf.convert_to_tensor(kernel).numpy() - before).ravel().tolist()
