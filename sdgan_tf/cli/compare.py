@@ -3,7 +3,7 @@
   bin/compare --runs=runs/a,runs/b --verifier=VERIFIER --out=runs/compare
   bin/compare --flagfile=flags/compare/baselines.cfg --data_dir=DIR --verifier=VERIFIER
 
-Each --train="NAME values" stands for a run of bin/train with these flags in OUT/NAME, on the data and
+Each --train="NAME FLAGS" stands for a run of bin/train with these flags in OUT/NAME, on the data and
 the budget of this command. The same command again trains on where it stopped, and measures again.
 Data flags that are not given are those of the first of --runs. The report is OUT/report.md.
 `bin/evaluate train-verifier` makes a verifier; `bin/evaluate --help` says what else can be one.

@@ -39,8 +39,8 @@ def numbers(path):
 
 def products(path):
     """Return the bytes of all that a run makes, by digest."""
-    found = tiny.digests(path, "checkpoints/*")
-    return {**found, **tiny.digests(path, "samples/*"), **tiny.digests(path, "config.json")}
+    patterns = ("checkpoints/*", "samples/*", "config.json")
+    return {name: digest for p in patterns for name, digest in tiny.digests(path, p).items()}
 
 
 @pytest.fixture(scope="module")
@@ -63,14 +63,14 @@ def test_a_run_writes_what_it_promises(whole):
     assert list((whole / "tensorboard").glob("events*"))
 
 
-def test_training_changes_all_networks_and_the_pictures(whole, traced):
+def test_training_changes_all_networks_and_the_images(whole, traced):
     model, first = traced
     training.Checkpoints(whole / "checkpoints").load(model, STEPS)
     for name, value in tiny.values(model).items():
         if "kernel" in name:
             assert np.abs(value - first[name]).max() > 1e-3, name
-    pictures = [np.asarray(Image.open(path)) for path in sorted(whole.glob("samples/step*"))]
-    assert np.any(pictures[0] != pictures[-1])
+    images = [np.asarray(Image.open(path)) for path in sorted(whole.glob("samples/step*"))]
+    assert np.any(images[0] != images[-1])
 
 
 class Killed(BaseException):
@@ -114,7 +114,7 @@ def test_killed_around_every_write_a_run_ends_with_the_same_bytes(
     assert numbers(tmp_path) == numbers(whole)
 
 
-def test_a_model_that_wants_labels_gets_them_and_resumes_exactly(people, tmp_path):
+def test_a_model_that_wants_identities_gets_them_and_resumes_exactly(people, tmp_path):
     def made(identities=4):
         model = sd.ACDCGAN(identities, image_size=8, dim=1, d_i=2, d_o=2)
         model.compile(run_eagerly=True)
@@ -136,9 +136,9 @@ def test_a_model_that_wants_labels_gets_them_and_resumes_exactly(people, tmp_pat
 
 def test_a_finished_run_is_left_as_it_is(whole, model, people):
     before, log = products(whole), numbers(whole)
-    picture = train(model, people, whole)
+    image = train(model, people, whole)
     assert int(model.step) == STEPS
-    assert picture == whole / "samples" / f"step-{STEPS:08d}.png"
+    assert image == whole / "samples" / f"step-{STEPS:08d}.png"
     assert (products(whole), numbers(whole)) == (before, log)
 
 
@@ -188,7 +188,7 @@ def test_minutes_end_a_run_that_more_minutes_go_on_with(
         assert model.completed_steps == step
     out = capsys.readouterr().out
     assert f"Training in {tmp_path}, up to step 13 or 0.5 minutes in all" in out
-    assert f"{tmp_path} has its 0.5 minutes already: raise --minutes to go on." in out
+    assert f"{tmp_path} has its 0.5 minutes already: give it more minutes to go on." in out
     assert numbers(tmp_path) == numbers(whole)
     last = f"checkpoints/step-{STEPS:08d}.npz"
     assert products(tmp_path)[last] == products(whole)[last]
@@ -220,7 +220,7 @@ def test_another_model_optimizer_or_batch_is_refused_by_name(whole, people):
     assert products(whole) == before
 
 
-def test_a_changed_picture_is_refused(model, tmp_path):
+def test_a_changed_image_is_refused(model, tmp_path):
     faces = tmp_path / "faces"
     for index, pixels in enumerate(tiny.people().images):
         path = faces / f"person-{index // 3}" / f"{index}.png"
@@ -274,15 +274,18 @@ def test_nan_stops_the_run_and_is_never_saved(model, people, tmp_path, monkeypat
 
 def test_the_model_of_a_run_is_loaded_newest_best_or_by_step(whole, tmp_path, model):
     path = shutil.copytree(whole, tmp_path / "copy")
-    with pytest.raises(training.RunError, match="best: None. Received: 'best'"):
+    with pytest.raises(training.RunError, match="best: None. Received: checkpoint='best'"):
         training.load_run(path, "best")
     (path / "checkpoints" / "best.json").write_text('{"step": 12, "score": 1.0}')
     assert int(training.load_run(path, "best").step) == 12
     assert int(training.load_run(path, 9).step) == 9
     newest = training.load_run(path)
     training.Checkpoints(path / "checkpoints").load(model, STEPS)
+    model.recalibrate()
     np.testing.assert_array_equal(newest.generate(2, 2, 3), model.generate(2, 2, 3))
-    with pytest.raises(training.RunError, match=r"the steps \[9, 12, 13\], best: 12. Received: 5"):
+    with pytest.raises(
+        training.RunError, match=r"the steps \[9, 12, 13\], best: 12. Received: checkpoint=5"
+    ):
         training.load_run(path, 5)
 
 
