@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tensorflow as tf
-from model_case import array, arrays, assert_equal, descending, weights
 
 from sdgan_tf.models import SDBEGAN, SDGAN, ConditionalGAN
+from tests.models.model_case import array, arrays, assert_equal, descending, weights
 
 TINY = {"image_size": 16, "dim": 4, "d_i": 2, "d_o": 3, "ema": 0.9}
 

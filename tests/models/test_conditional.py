@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tensorflow as tf
-from model_case import ModelCase, array, descending, gradients, weights
 from tensorflow import keras
 
 from sdgan_tf.images import to_float
 from sdgan_tf.models import ACDCGAN, DRGAN, ConditionalGAN, EncoderPairGAN, TablePairGAN
+from tests.models.model_case import ModelCase, array, descending, gradients, weights
 
 TINY = {"training_identities": 3, "image_size": 8, "dim": 2, "d_i": 2, "d_o": 3}
 MODELS = {

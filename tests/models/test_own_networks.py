@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tensorflow as tf
-from model_case import array, arrays, assert_equal, descending
 from tensorflow import keras
 from tensorflow.keras import layers
 
 from sdgan_tf import register
 from sdgan_tf.models import SDBEGAN, SDGAN
 from sdgan_tf.networks import SiameseDiscriminator
+from tests.models.model_case import array, arrays, assert_equal, descending
 
 SIZE = {"image_size": 8, "d_i": 2, "d_o": 3}
 K, EDGE, CODE = 2, (8, 8, 3), 5
@@ -254,7 +254,9 @@ def test_every_variable_of_nested_layers_has_a_name_and_a_seed():
 
     keras.utils.set_random_seed(2)
     assert_equal(arrays(make(SDGAN, NestedGenerator, FlatDiscriminator, ema=0.9)), arrays(model))
-    other = arrays(make(SDGAN, NestedGenerator, FlatDiscriminator, ema=0.9, seed=1), *model.networks)
+    other = arrays(
+        make(SDGAN, NestedGenerator, FlatDiscriminator, ema=0.9, seed=1), *model.networks
+    )
     drawn = {name for name in other if "kernel" in name}
     assert differ(other, arrays(model)) == drawn
     kernels = [value.ravel()[:4] for name, value in other.items() if name in drawn]

@@ -7,12 +7,20 @@ import json
 import numpy as np
 import pytest
 import tensorflow as tf
-from model_case import ModelCase, array, arrays, assert_equal, descending, gradients, weights
 from tensorflow import keras
 
 from sdgan_tf import keras_compat
 from sdgan_tf.images import to_float
 from sdgan_tf.models import SDBEGAN
+from tests.models.model_case import (
+    ModelCase,
+    array,
+    arrays,
+    assert_equal,
+    descending,
+    gradients,
+    weights,
+)
 
 TINY = {"image_size": 16, "dim": 1, "d_i": 2, "d_o": 3}
 

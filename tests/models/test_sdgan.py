@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tensorflow as tf
-from model_case import (
+from tensorflow import keras
+
+from sdgan_tf import augmentation, keras_compat, objectives
+from sdgan_tf.images import to_float
+from sdgan_tf.models import SDGAN, penalties
+from sdgan_tf.networks import siamese
+from sdgan_tf.randomness import stateless_seed
+from tests.models.model_case import (
     ModelCase,
     array,
     arrays,
@@ -14,13 +21,6 @@ from model_case import (
     gradients,
     weights,
 )
-from tensorflow import keras
-
-from sdgan_tf import augmentation, keras_compat, objectives
-from sdgan_tf.images import to_float
-from sdgan_tf.models import SDGAN, penalties
-from sdgan_tf.networks import siamese
-from sdgan_tf.randomness import stateless_seed
 
 TINY = {"image_size": 8, "dim": 2, "d_i": 2, "d_o": 3}
 
