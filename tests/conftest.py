@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 # The batteries' assertions explain themselves as those in test files do.
-pytest.register_assert_rewrite("model_case", "network_case")
+pytest.register_assert_rewrite("tests.models.model_case", "tests.networks.network_case")
 
 
 @pytest.fixture

@@ -55,7 +55,7 @@ class Painter(ImageModel):
     def __init__(
         self, who=lambda codes: codes[:, :3], how=lambda codes: codes[:, 3:], identities=None
     ):
-        self.latents = LatentSpace(3, 3)
+        self.latents = LatentSpace.split(3, 3)
         self.who = who
         self.how = how
         self.identities = identities

@@ -13,12 +13,11 @@ import tarfile
 import time
 from pathlib import Path
 
-import commands
 import pytest
 import tensorflow as tf
-import tiny
 
 from sdgan_tf.cli import data, export, train
+from tests import commands, tiny
 
 ARCHIVE = Path(os.environ.get("SDGAN_REAL_DATA", ""), "sprites.tar.gz")
 

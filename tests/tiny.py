@@ -34,8 +34,8 @@ def model(rate=2e-3, **options) -> sd.SDGAN:
     """Return a compiled model with always the same first weights."""
     keras.utils.set_random_seed(1)
     made = sd.SDGAN(**{"image_size": 8, "dim": 1, "d_i": 2, "d_o": 2, **options})
-    optimizers = (keras.optimizers.Adam(rate, beta_1=0.5) for _ in range(2))
-    made.compile(**dict(zip(("d_optimizer", "g_optimizer"), optimizers)))
+    adams = (keras.optimizers.Adam(rate, beta_1=0.5) for _ in range(2))
+    made.compile(d_optimizer=next(adams), g_optimizer=next(adams))
     return made
 
 

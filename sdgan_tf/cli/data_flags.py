@@ -172,6 +172,7 @@ def load(values: flags.FlagValues, k: int = 1) -> IdentityData:
         drawn_identities=values.drawn_identities,
         drawn_observations=values.drawn_observations,
         seed=values.data_seed,
+        verbose=True,
     )
 
 

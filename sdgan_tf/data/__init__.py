@@ -7,7 +7,6 @@ from sdgan_tf.data.loading import check, drawn, from_directory, from_tfrecord, l
 from sdgan_tf.data.report import BadData, Report
 from sdgan_tf.data.tfrecord import to_tfrecord
 
-
 __all__ = [
     "BadData",
     "BadImage",

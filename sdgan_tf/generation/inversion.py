@@ -232,7 +232,7 @@ class _Descent:
             # The identities of a model that shows a given number of them follow no law.
             if part == "observation" or self.model.identities is None:
                 seed = stateless_seed(self.search.seed, f"clipping of {part}", step, self.number)
-                code.assign(self.model.latents.reclaim(tf.convert_to_tensor(code), seed))
+                code.assign(self.model.latents.reclaim(tf.convert_to_tensor(code), seed, part))
 
     def result(self) -> tuple[np.ndarray, np.ndarray]:
         """The best codes of each photo: float32 [n, d_i] and float32 [n, d_o]."""

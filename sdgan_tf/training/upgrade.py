@@ -40,4 +40,5 @@ def arrays(saved: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     renamed = {
         name.replace("averaged/", "averaged_generator/", 1): value for name, value in saved.items()
     }
-    return {**renamed, "rollback": renamed.pop("attempt", np.int64(0))}
+    rollbacks = renamed.pop("attempt", np.int64(0))
+    return {**renamed, "rollback": rollbacks}

@@ -6,12 +6,12 @@ import re
 import sys
 from types import ModuleType
 
-import commands
 import pytest
 from absl import flags
 
 from sdgan_tf import registry
 from sdgan_tf.cli import command, train
+from tests import commands
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ import shutil
 import signal
 import time
 
-import commands
 import numpy as np
 import pytest
 from absl import flags
@@ -15,6 +14,7 @@ from PIL import Image
 
 import sdgan_tf as sd
 from sdgan_tf.cli import data, data_flags
+from tests import commands
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def folder(tmp_path):
 
 
 def run(*words):
-    return commands.run_on_model(data, *words)
+    return commands.call(data, *words)
 
 
 def test_check_prints_a_report(folder, tmp_path, capsys):

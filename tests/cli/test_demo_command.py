@@ -6,10 +6,10 @@ import socket
 import sys
 import urllib.request
 
-import commands
 import pytest
 
 from sdgan_tf.cli import demo
+from tests import commands
 
 
 @pytest.fixture(autouse=True)

@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 import shutil
 
-import commands
 import numpy as np
 import pytest
 from tensorflow import keras
 
 import sdgan_tf as sd
-from sdgan_tf.cli import evaluate
+from sdgan_tf.cli import evaluate, train
 from sdgan_tf.data.drawn import IDENTITY_FACTORS, OBSERVATION_FACTORS
 from sdgan_tf.evaluation import load_verifier
 from sdgan_tf.images import save_png
 from sdgan_tf.training import load_run
+from tests import commands
 
 DATA = ("--image_size=16", "--drawn_identities=60", "--drawn_observations=3", "--data_seed=5")
 SMALL = ("--pairs=20", "--seed=3", "--factor_steps=0", "--verifier_floor=0")
@@ -31,7 +31,7 @@ def trained(tmp_path_factory):
     """Return a folder with a run and a verifier."""
     path = tmp_path_factory.mktemp("trained")
     asked = (*commands.TINY, *DATA, "--steps=2", "--k=2", f"--run_dir={path / 'run'}")
-    assert commands.run_train(*asked) == 0
+    assert commands.call(train, *asked) == 0
     verifier = ("train-verifier", *DATA, "--steps=3", "--dim=2", f"--out={path / 'eye'}")
     assert run(*verifier) == 0
     return path

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import commands
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -10,6 +9,7 @@ import tensorflow as tf
 from sdgan_tf.cli import export
 from sdgan_tf.serving import container, warmup
 from sdgan_tf.training import load_run
+from tests import commands
 
 GOLDEN = commands.GOLDEN
 

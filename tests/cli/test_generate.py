@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import commands
 import numpy as np
 import pytest
 from PIL import Image
@@ -11,6 +10,7 @@ import sdgan_tf as sd
 from sdgan_tf import generation
 from sdgan_tf.cli import command, generate, source_flags
 from sdgan_tf.images import tile
+from tests import commands
 
 RUN = f"--run_dir={commands.GOLDEN}"
 

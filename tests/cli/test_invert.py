@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 
-import commands
 import numpy as np
 import pytest
 from PIL import Image
@@ -13,6 +12,7 @@ import sdgan_tf as sd
 from sdgan_tf import evaluation, generation
 from sdgan_tf.cli import invert, source_flags
 from sdgan_tf.evaluation import Verifier
+from tests import commands
 
 RUN = f"--run_dir={commands.GOLDEN}"
 QUICK = ("--steps=3", "--random_codes=8", "--restarts=2")

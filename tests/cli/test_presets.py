@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import functools
 
-import commands
 import pytest
 import tensorflow as tf
 
 from sdgan_tf.cli import export, train
 from sdgan_tf.models import AdversarialModel
 from sdgan_tf.training import load_run
+from tests import commands
 
 SMALL = (
     "--image_size=16",

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 
-import commands
 import numpy as np
 import pytest
-import tiny
 
 from sdgan_tf.cli import source_flags, study
 from sdgan_tf.images import save_png
 from sdgan_tf.study import read_key
+from tests import commands, tiny
 
 DRAWN = (
     *("--image_size=16", "--drawn_identities=12", "--drawn_observations=4", "--pairs=8"),

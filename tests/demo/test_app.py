@@ -9,8 +9,9 @@ import urllib.request
 import numpy as np
 import pytest
 import urllib3
-from painter import Painter
 from PIL import Image
+
+from tests.painter import Painter
 
 pytest.importorskip("gradio", reason="needs the extra `demo`")
 

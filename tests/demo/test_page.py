@@ -6,9 +6,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from painter import Painter
 
 from sdgan_tf.demo import page as pages
+from tests.painter import Painter
 
 
 @pytest.fixture(scope="module")

@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 
 import numpy as np
-import painted
 import pytest
 import tensorflow as tf
-from painted import Painter
 
 from sdgan_tf.data import IdentityData, Splits
 from sdgan_tf.evaluation import Evaluator, evaluate, verification
 from sdgan_tf.evaluation.factors import FactorReader
 from sdgan_tf.evaluation.pairs import real_pairs
 from sdgan_tf.evaluation.verifiers import VerifierError
+from tests import painted
+from tests.painted import Painter
 
 
 def splits(**options):

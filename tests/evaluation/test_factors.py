@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import tiny
 
 from sdgan_tf.data import IdentityData
 from sdgan_tf.evaluation.factors import FactorReader, components, shares, train_factor_reader
+from tests import tiny
 
 
 def test_components_by_hand():

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-import painted
 import pytest
-import tiny
 
 from sdgan_tf.evaluation import (
     VerifierError,
@@ -14,6 +12,7 @@ from sdgan_tf.evaluation import (
     metrics,
     verifier_auc,
 )
+from tests import painted, tiny
 
 
 def test_generator_metrics_tell_what_a_model_ignores():

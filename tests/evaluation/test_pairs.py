@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import painted
 import pytest
 
 from sdgan_tf.data import IdentityData
 from sdgan_tf.evaluation import generated_pairs, real_pairs
 from sdgan_tf.evaluation.pairs import evenly, reference_images
+from tests import painted
 
 
 def numbered(counts):

@@ -6,11 +6,11 @@ import json
 
 import numpy as np
 import pytest
-from painter import Painter
 from PIL import Image
 
 from sdgan_tf.generation import Inversion, load_codes, save_inversion
 from sdgan_tf.images import GAP
+from tests.painter import Painter
 
 MODEL = Painter()
 IDENTITY, OBSERVATION = MODEL.grid_codes([7, 8], [9, 10])

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from painter import Painter
 
 import sdgan_tf as sd
 from sdgan_tf.generation import load_codes, save_folder
+from tests.painter import Painter
 
 
 def test_a_folder_is_a_data_set_of_the_images(tmp_path):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tensorflow as tf
-import tiny
-from painter import Painter
 
 from sdgan_tf.generation import Search, invert
+from tests import tiny
+from tests.painter import Painter
 
 # Beyond the seeds of the random codes, which would hit the codes themselves.
 HIDDEN = [10**6, 10**6 + 1, 10**6 + 2]

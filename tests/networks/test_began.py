@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tensorflow as tf
-from network_case import NetworkCase, conforms, random, shake, trainable
 
 from sdgan_tf.networks import BEGANGenerator, SiameseAutoencoder
+from tests.networks.network_case import NetworkCase, conforms, random, shake, trainable
 
 
 def network_cases():

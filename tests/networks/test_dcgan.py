@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tensorflow as tf
-from network_case import NetworkCase, conforms, random, shake, trainable
 
 from sdgan_tf import keras_compat
 from sdgan_tf.networks import DCGANGenerator, SiameseDCGANDiscriminator, siamese
+from tests.networks.network_case import NetworkCase, conforms, random, shake, trainable
 
 SIZES = [(8, 3), (16, 1), (32, 3), (64, 1)]
 # (k, norm, towers, join, join layers)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from network_case import NetworkCase, conforms, random
 
 from sdgan_tf.networks import Embedder, Regressor
+from tests.networks.network_case import NetworkCase, conforms, random
 
 TINY = {"dim": 2, "embedding_size": 5}
 CASES = [

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tensorflow as tf
-from network_case import random, shake, trainable
 from tensorflow import keras
 
 from sdgan_tf.networks import IdentityEncoder, IdentityTable, SiameseDCGANDiscriminator
 from sdgan_tf.networks import identity as identity_networks
 from sdgan_tf.networks.identity import CodeTable
+from tests.networks.network_case import random, shake, trainable
 
 TABLE = {"training_identities": 5, "d_i": 2, "law": "normal"}
 ENCODER = {"training_identities": 5, "d_i": 2, "image_size": 8, "channels": 1, "dim": 2}

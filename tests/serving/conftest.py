@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import servers
 import tensorflow as tf
-import tiny
+
+from tests import tiny
+from tests.serving import servers
 
 
 @pytest.fixture(scope="module")

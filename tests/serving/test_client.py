@@ -9,9 +9,9 @@ import time
 
 import numpy as np
 import pytest
-import servers
 
 from sdgan_tf.serving import Client, ServingError
+from tests.serving import servers
 
 EXTRA = importlib.util.find_spec("tensorflow_serving") is not None
 CODES = {"UNAVAILABLE": 503, "INTERNAL": 500, "RESOURCE_EXHAUSTED": 429}

@@ -8,7 +8,6 @@ import shlex
 import urllib.request
 
 import pytest
-import servers
 from google.protobuf import (
     descriptor_pb2,
     descriptor_pool,
@@ -18,6 +17,7 @@ from google.protobuf import (
 )
 
 from sdgan_tf.serving import container
+from tests.serving import servers
 
 
 def batching_parameters():

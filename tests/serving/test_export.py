@@ -10,13 +10,12 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
-import own_family
 import pytest
 import tensorflow as tf
-import tiny
 
 from sdgan_tf import serving
 from sdgan_tf.serving import warmup
+from tests import own_family, tiny
 
 
 def codes(model, count, seed=0):

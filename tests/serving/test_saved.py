@@ -5,13 +5,12 @@ from __future__ import annotations
 import shutil
 
 import numpy as np
-import own_family
 import pytest
 import tensorflow as tf
-import tiny
 
 import sdgan_tf as sd
 from sdgan_tf.models import ImageModel
+from tests import own_family, tiny
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,9 @@ import json
 
 import numpy as np
 import pytest
-import servers
 import tensorflow as tf
+
+from tests.serving import servers
 
 SIGNATURES = ("serving_default", "generate_png", "sample", "score")
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from study_files import STUDY, write_answers, write_key
 
 from sdgan_tf.study import answers as study_answers
 from sdgan_tf.study import read_answers, read_key
+from tests.study.study_files import STUDY, write_answers, write_key
 
 
 @pytest.fixture

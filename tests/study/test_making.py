@@ -9,11 +9,11 @@ import re
 import numpy as np
 import pytest
 import tensorflow as tf
-import tiny
 
 from sdgan_tf import study
 from sdgan_tf.data import IdentityData
 from sdgan_tf.study import read_key
+from tests import tiny
 
 
 def shades(identities, observations, first):

@@ -7,10 +7,10 @@ import math
 
 import numpy as np
 import pytest
-from study_files import write_answers, write_key
 
 from sdgan_tf.study import read_answers, read_key
 from sdgan_tf.study.scores import krippendorff, results, score, to_markdown
+from tests.study.study_files import write_answers, write_key
 
 # The truth is y y n n, y y n n.
 VOTES = {"Anna": "yynnyynn", "Ben": "yynyyyn-", "Cleo": "ynny--y-", "Dora": "-------y"}

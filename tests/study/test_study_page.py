@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tiny
 
 from sdgan_tf import study
 from sdgan_tf.study import read_answers, read_key
+from tests import tiny
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-import tiny
+
+from tests import tiny
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import tensorflow as tf
-import tiny
 from PIL import Image
 
 import sdgan_tf as sd
@@ -24,6 +23,7 @@ from sdgan_tf.training.callbacks import (
     StopOnBadLoss,
     StopOnSignal,
 )
+from tests import tiny
 
 
 class Recorder(EverySteps):

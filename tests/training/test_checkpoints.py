@@ -10,9 +10,9 @@ import zipfile
 
 import numpy as np
 import pytest
-import tiny
 
 from sdgan_tf.training import CheckpointError, Checkpoints
+from tests import tiny
 
 
 def save(checkpoints, model, step, score=None):

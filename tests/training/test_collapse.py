@@ -9,12 +9,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import tiny
 
 from sdgan_tf import training
 from sdgan_tf.training import Checkpoints, Collapsed
 from sdgan_tf.training.callbacks import CollapseWatch, RunLog, StopOnBadLoss
 from sdgan_tf.training.collapse import GRACE, variety
+from tests import tiny
 
 
 def grid(*rows):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tensorflow as tf
-import tiny
 
 from sdgan_tf import training
 from sdgan_tf.evaluation import Verifier, generator_metrics
 from sdgan_tf.training.callbacks import Evaluation, EverySteps, RunLog
+from tests import tiny
 
 NUMBERS = set(Evaluation.NUMBERS)
 

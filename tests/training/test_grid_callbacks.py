@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import tiny
 from PIL import Image
 
 import sdgan_tf as sd
 from sdgan_tf import training
 from sdgan_tf.images import tile, to_uint8
+from tests import tiny
 
 
 @pytest.fixture(scope="module")

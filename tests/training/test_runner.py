@@ -11,7 +11,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import tensorflow as tf
-import tiny
 from PIL import Image
 from tensorflow import keras
 
@@ -20,6 +19,7 @@ from sdgan_tf import training
 from sdgan_tf.data import from_directory
 from sdgan_tf.training import clock
 from sdgan_tf.training.callbacks import Checkpointing, IdentityGrid, RunLog
+from tests import tiny
 
 # No interval divides another one, so that every kill falls between other things.
 SCHEDULE = {"batch_size": 2, "log_every": 5, "grid_every": 7, "checkpoint_every": 3}

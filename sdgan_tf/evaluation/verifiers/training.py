@@ -125,16 +125,15 @@ def _batches(train: IdentityData, size: int, operations, seed: int) -> tf.data.D
     """Images float32 [2 * size, h, w, c] in [-1, 1], with the positions of their identities."""
 
     def prepare(step, batch):
-        images, identities = batch
-        images = to_float(images)
+        images = to_float(batch["images"])
         if operations:
             images = augmentation.augment(
                 images, operations, stateless_seed(seed, "augmentation of the verifier", step)
             )
         images = tf.reshape(images, [-1, *images.shape[2:]])
-        return images, tf.repeat(identities, 2)
+        return images, tf.repeat(batch["identity"], 2)
 
-    tuples = train.tuples(k=2, batch_size=size, seed=seed, labels=True)
+    tuples = train.tuples(k=2, batch_size=size, seed=seed)
     return tuples.enumerate().map(prepare, tf.data.AUTOTUNE).prefetch(2)
 
 
