@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from absl import flags
 
 from sdgan_tf import evaluation
 from sdgan_tf.cli import compare, train
