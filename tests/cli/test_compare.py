@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from types import SimpleNamespace
-from unittest import mock
 
 import commands
 import pytest
 from absl import flags
 
 from sdgan_tf import evaluation
-from sdgan_tf.cli import command, compare, train
+from sdgan_tf.cli import compare, train
 from sdgan_tf.evaluation import Verifier
 
 DATA = ("--image_size=16", "--drawn_identities=60", "--drawn_observations=3", "--data_seed=5")
@@ -21,12 +20,8 @@ SMALL = "--dim=2 --d_i=3 --d_o=3 --batch_size=2 --precision=float32"
 
 
 def run(*arguments):
-    """Run bin/compare in this process, with flags of its own, and return its status."""
-    values = flags.FlagValues()
-    compare.define(values)
-    with mock.patch.object(compare, "FLAGS", values):
-        words = values(["compare", *map(str, arguments)])
-        return command._guarded(compare.main, words) or 0
+    """Run bin/compare in this process and return its status."""
+    return commands.call(compare, *arguments)
 
 
 @pytest.fixture
@@ -37,7 +32,7 @@ def here(monkeypatch):
     def started(words, check):
         assert words[1:3] == ["-m", "sdgan_tf.cli.train"]
         asked.append(words[3:])
-        return SimpleNamespace(returncode=commands.run_train(*words[3:]))
+        return SimpleNamespace(returncode=commands.call(train, *words[3:]))
 
     verifier = Verifier(lambda images: images[:, 4::8, 4::8], "colours", 16, metric="euclidean")
     monkeypatch.setattr(compare.subprocess, "run", started)
@@ -47,7 +42,7 @@ def here(monkeypatch):
 
 def test_runs_there_and_runs_to_train_are_measured_in_one_table(here, tmp_path, capsys):
     old, out = tmp_path / "old", tmp_path / "all"
-    assert commands.run_train(*commands.TINY, *DATA, "--steps=1", f"--run_dir={old}") == 0
+    assert commands.call(train, *commands.TINY, *DATA, "--steps=1", f"--run_dir={old}") == 0
     order = f"ac --model=acdcgan {SMALL} --steps=9"
     asked = (f"--train={order}", "--steps=2", "--verifier=v", "--pairs=20", f"--out={out}")
     assert run(f"--runs={old}", *asked, "--factor_steps=0", "--verifier_floor=0") == 0
@@ -102,6 +97,8 @@ def test_presets_name_what_there_is(preset):
     lines = [line for line in lines if line.startswith("--train=")]
     orders = compare.training_orders([line[len("--train=") :] for line in lines])
     assert len(orders) == len(lines) >= 5
+    known = flags.FlagValues()
+    train.define(known)
     for name, (flagfile, *others) in orders.items():
         assert Path(commands.ROOT, flagfile.split("=")[1]).exists(), name
-        assert all(other[2:].split("=")[0] in train.FLAGS for other in others), name
+        assert all(other[2:].split("=")[0] in known for other in others), name

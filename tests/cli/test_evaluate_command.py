@@ -11,7 +11,7 @@ import pytest
 from tensorflow import keras
 
 import sdgan_tf as sd
-from sdgan_tf.cli import evaluate
+from sdgan_tf.cli import evaluate, train
 from sdgan_tf.data.drawn import IDENTITY_FACTORS, OBSERVATION_FACTORS
 from sdgan_tf.evaluation import load_verifier
 from sdgan_tf.images import save_png
@@ -31,7 +31,7 @@ def trained(tmp_path_factory):
     """Return a folder with a run and a verifier."""
     path = tmp_path_factory.mktemp("trained")
     asked = (*commands.TINY, *DATA, "--steps=2", "--k=2", f"--run_dir={path / 'run'}")
-    assert commands.run_train(*asked) == 0
+    assert commands.call(train, *asked) == 0
     verifier = ("train-verifier", *DATA, "--steps=3", "--dim=2", f"--out={path / 'eye'}")
     assert run(*verifier) == 0
     return path
@@ -153,15 +153,15 @@ def test_a_folder_of_images_is_measured(trained, tmp_path):
         (["--saved_model=x", "--verifier=VERIFIER"], "Say where to write by --out"),
         (["--run_dir=nowhere", "--verifier=VERIFIER"], "nowhere is not a run directory"),
         (["--images=x", "--out=y", *DATA], "Name the verifier by --verifier"),
-        (["--run_dir=RUN", "--pairs=7"], "even. Received: pairs=7"),
+        (["--run_dir=RUN", "--pairs=7"], "even. Received: --pairs=7"),
         (["--run_dir=RUN", "--verifier=VERIFIER", "--verifier_scale=unit"], "leave them out. Received: scale"),
         (["--run_dir=RUN", "--verifier=nowhere"], "Received: nowhere"),
-        (["--run_dir=RUN", "--verifier=VERIFIER", "--pairs=7"], "number is even. Received: pairs=7"),
+        (["--run_dir=RUN", "--verifier=VERIFIER", "--pairs=7"], "number is even. Received: --pairs=7"),
         (["--run_dir=RUN", "--verifier=VERIFIER", "--out=RUN/config.json"], "is no folder"),
-        (["--run_dir=RUN", "--verifier=VERIFIER", "--verifier_floor=1"], "on validation pairs, verifier_floor=1.0"),
+        (["--run_dir=RUN", "--verifier=VERIFIER", "--verifier_floor=1"], "on validation pairs, --verifier_floor=1.0"),
         (["--run_dir=RUN", "--verifier=VERIFIER", "--features=x.h5"], "x.h5 does not hold weights"),
         (["--run_dir=RUN", "--verifier=VERIFIER", "--test_fraction=0"], "Pairs of the test identities"),
-        (["--run_dir=RUN", "--verifier=VERIFIER", "--image_size=32"], "image_size=16, channels=3"),
+        (["--run_dir=RUN", "--verifier=VERIFIER", "--image_size=32"], "--image_size=16, --channels=3"),
         (["train-verifier", *DATA], "Received: --out=\n"),
         (["train-verifier", *DATA, "--out=VERIFIER"], "eye, which exists"),
         (["train-verifier", "--drawn_identities=3", "--out=NEW"], "need at least two identities"),
