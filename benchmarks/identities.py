@@ -19,7 +19,7 @@ from absl import app, flags
 from tensorflow import keras
 
 import sdgan_tf as sd
-from sdgan_tf.data import IdentityImages
+from sdgan_tf.data import IdentityData
 from sdgan_tf.evaluation import megabytes
 
 FLAGS = flags.FLAGS
@@ -32,15 +32,15 @@ flags.DEFINE_string("json", "", "Where to write the numbers as JSON.")
 flags.DEFINE_string("plot", "", "Where to draw them.")
 
 
-def noise(identities: int) -> IdentityImages:
+def noise(identities: int) -> IdentityData:
     """Two pictures of each of so many identities."""
     shape = (2 * identities, FLAGS.image_size, FLAGS.image_size, 3)
     images = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     names = [f"{number:06}" for number in range(identities)]
-    return IdentityImages(names, [2] * identities, images)
+    return IdentityData(names, [2] * identities, images)
 
 
-def stepper(model: sd.SDGAN | sd.ACDCGAN, data: IdentityImages) -> Callable[[], float]:
+def stepper(model: sd.SDGAN | sd.ACDCGAN, data: IdentityData) -> Callable[[], float]:
     """A function that runs one step on its own tuples, and says how many seconds it took."""
     batch_size = FLAGS.batch_size * (2 // model.k)
     batches = iter(data.tuples(model.k, batch_size))

@@ -2,7 +2,7 @@
 
   python benchmarks/input_pipeline.py [--batches=10000] [--json=FILE]
 
-Measures batches a second from memory and from TFRecord shards (drawn people, 64x64, 16 tuples of
+Measures batches a second from memory and from built data (drawn people, 64x64, 16 tuples of
 2), the train step in the same run, and how much the process grows over all batches.
 """
 
@@ -20,10 +20,9 @@ import tensorflow as tf
 from absl import app, flags
 
 import sdgan_tf as sd
-from sdgan_tf.images import save_png
 
 FLAGS = flags.FLAGS
-flags.DEFINE_integer("batches", 10_000, "Batches to draw from memory; a tenth of it from shards.")
+flags.DEFINE_integer("batches", 10_000, "Batches to draw from memory; as many from built data.")
 flags.DEFINE_integer("identities", 200, "Drawn people.")
 flags.DEFINE_integer("observations", 16, "Images of each.")
 flags.DEFINE_integer("batch_size", 16, "Tuples in a batch.")
@@ -63,13 +62,11 @@ def step_rate(data: sd.data.IdentityData, rounds: int = 5) -> float:
     return 1 / float(np.median(times[2:]))
 
 
-def shards(data: sd.data.IdentityImages, folder: Path) -> sd.data.IdentityData:
-    """The same images as TFRecords."""
-    for identity, name in enumerate(data.names):
-        for index, image in enumerate(data.observations(identity)):
-            save_png(image, folder / "images" / name / f"{index}.png")
-    sd.data.build_shards(folder / "images", folder / "shards")
-    return sd.data.from_tfrecord(folder / "shards")
+def built(data: sd.data.IdentityData, folder: Path) -> sd.data.IdentityData:
+    """The same images in a file."""
+    sd.data.to_tfrecord(data, folder / "records")
+    sd.data.build(folder / "records", folder / "built")
+    return sd.data.from_built(folder / "built")
 
 
 def main(_) -> None:
@@ -78,7 +75,7 @@ def main(_) -> None:
     with tempfile.TemporaryDirectory() as folder:
         results = {
             "memory": draw(people, FLAGS.batches),
-            "shards": draw(shards(people, Path(folder)), FLAGS.batches // 10),
+            "built": draw(built(people, Path(folder)), FLAGS.batches),
         }
     print(f"The train step eats {eaten:.2f} batches/s.")
     print(f"{'from':<10}{'batches/s':>11}{'times the step':>16}{'growth':>11}")

@@ -21,10 +21,10 @@ from absl import app, flags
 import sdgan_tf as sd
 
 FLAGS = flags.FLAGS
-flags.DEFINE_integer("dim", 64, "Width of the networks (paper: 64).")
-flags.DEFINE_integer("image_size", 64, "Edge of the pictures.")
-flags.DEFINE_integer("requests", 100, "Requests in each measurement.", lower_bound=8)
-flags.DEFINE_string("json", "", "Where to write the numbers as JSON.")
+flags.DEFINE_integer("dim", 64, "The width of the networks; 64 in the paper.")
+flags.DEFINE_integer("image_size", 64, "The edge of the images in pixels.")
+flags.DEFINE_integer("requests", 100, "The number of requests in each measurement.", lower_bound=8)
+flags.DEFINE_string("json", "", "The file to write the numbers to, as JSON.")
 
 ROWS = (1, 3, 7, 16, 64)
 THREADS = (1, 2, 4, 8)

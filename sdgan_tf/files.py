@@ -27,6 +27,7 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
+        _flush(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -35,6 +36,17 @@ def write_json(path: Path, content: Any) -> None:
     """Writes readable JSON, whole or not at all."""
     with atomic_file(path) as file:
         file.write((json.dumps(content, indent=2) + "\n").encode())
+
+
+def read_json(path: Path, error: type[Exception], advice: str) -> dict[str, Any]:
+    """The JSON object in a file; raises `error`, whose message ends with the advice, where the file is damaged."""
+    try:
+        content = json.loads(path.read_text())
+        if not isinstance(content, dict):
+            raise ValueError("it holds no JSON object")
+    except ValueError as reason:
+        raise error(f"{path} is damaged: {reason}. {advice}") from reason
+    return content
 
 
 @contextlib.contextmanager
@@ -57,11 +69,13 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         for entry in (*temporary.rglob("*"), temporary):
             _flush(entry)
         os.rename(temporary, path)
+        _flush(path.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _flush(path: Path) -> None:
+    """Sees to it that a file's content, or the names in a folder, are on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

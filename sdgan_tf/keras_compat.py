@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import itertools
+import re
 from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
@@ -21,6 +23,9 @@ KERAS_3 = int(KERAS_VERSION.split(".")[0]) >= 3
 
 # TensorFlow's name for Keras 3 does not lead to it.
 _SAVING = importlib.import_module("keras").saving
+
+# Where the configuration of a network names its layers.
+_NAMING = ("name", "inbound_nodes", "keras_history", "input_layers", "output_layers")
 
 # What `compile` takes from a model that keeps optimizers of its own.
 NO_OPTIMIZER = None if KERAS_3 else ()
@@ -86,14 +91,44 @@ def add_counter(layer: keras.layers.Layer, name: str) -> Any:
 
 
 def serialize(network: keras.Model) -> dict[str, Any]:
-    """A network as plain JSON: its registered class and its `get_config`."""
+    """A network as plain JSON: its registered class and its `get_config`, the same in every process."""
     try:
-        return _SAVING.serialize_keras_object(network)
+        return _renumbered(_SAVING.serialize_keras_object(network))
     except (NotImplementedError, TypeError) as error:
         raise ValueError(
             f"{type(network).__name__} cannot be saved: write a get_config that gives all arguments of its "
             f"constructor. Received: {error}"
         ) from error
+
+
+def _renumbered(config: dict[str, Any]) -> dict[str, Any]:
+    """The configuration of a network with its layers numbered from it alone: Keras counts those of the process."""
+    names: dict[str, str] = {}
+
+    def note(part: Any) -> None:
+        if isinstance(part, dict):
+            own = part.get("config")
+            # A policy has a name, too, but that is what it is.
+            if isinstance(own, dict) and not str(part.get("class_name")).endswith("Policy"):
+                name = own.get("name")
+                if isinstance(name, str) and name not in names:
+                    stem = re.sub(r"_\d+$", "", name)
+                    numbered = (f"{stem}_{number}" for number in itertools.count(1))
+                    candidates = itertools.chain([stem], numbered)
+                    names[name] = next(new for new in candidates if new not in names.values())
+        for value in part.values() if isinstance(part, dict) else part:
+            if isinstance(value, (dict, list, tuple)):
+                note(value)
+
+    def rename(part: Any, key: str = "") -> Any:
+        if isinstance(part, dict):
+            return {key: rename(value, key) for key, value in part.items()}
+        if isinstance(part, (list, tuple)):
+            return [rename(value, key) for value in part]
+        return names.get(part, part) if isinstance(part, str) and key in _NAMING else part
+
+    note(config)
+    return rename(config)
 
 
 def deserialize(config: dict[str, Any]) -> keras.Model:

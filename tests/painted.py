@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from sdgan_tf.data import IdentityImages
+from sdgan_tf.data import IdentityData
 from sdgan_tf.evaluation import Verifier
 from sdgan_tf.images import to_uint8
 from sdgan_tf.latents import LatentSpace
@@ -24,7 +24,7 @@ def paint(who: np.ndarray, how: np.ndarray) -> np.ndarray:
     return images
 
 
-def people(identities=40, observations=6, noise=0.1, seed=0, prefix="") -> IdentityImages:
+def people(identities=40, observations=6, noise=0.1, seed=0, prefix="") -> IdentityData:
     """Return painted people, whose left colours vary a little between their images."""
     rng = np.random.default_rng(seed)
     counts = np.broadcast_to(observations, identities)
@@ -32,7 +32,7 @@ def people(identities=40, observations=6, noise=0.1, seed=0, prefix="") -> Ident
     who = np.clip(who + rng.normal(0, noise, who.shape), -1, 1)
     names = [f"{prefix}person-{number}" for number in range(identities)]
     images = to_uint8(tf.constant(paint(who, rng.uniform(-1, 1, who.shape)))).numpy()
-    return IdentityImages(names, counts, images)
+    return IdentityData(names, counts, images)
 
 
 def verifier() -> Verifier:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
-from sdgan_tf.files import atomic_file, atomic_folder
+from sdgan_tf.files import atomic_file, atomic_folder, read_json, write_json
 
 
 def names(folder):
@@ -34,13 +35,36 @@ def test_a_failed_write_leaves_the_older_file_and_no_fragment(tmp_path):
     assert names(tmp_path) == ["weights.npz"]
 
 
-def test_a_file_is_on_the_disk_before_it_takes_its_name(tmp_path, monkeypatch):
-    path = tmp_path / "file"
-    synced = []
-    monkeypatch.setattr(os, "fsync", lambda number: synced.append(path.exists()))
-    with atomic_file(path) as file:
+@pytest.fixture
+def synced(monkeypatch):
+    """Return a list of what was flushed to the disk: paths, and whether `store` existed then."""
+    flushed = []
+
+    def note(number):
+        path = Path(os.readlink(f"/proc/self/fd/{number}"))
+        flushed.append(
+            (path.name, (path if path.is_dir() else path.parent).joinpath("store").exists())
+        )
+
+    monkeypatch.setattr(os, "fsync", note)
+    return flushed
+
+
+def test_a_file_is_on_the_disk_before_it_takes_its_name_which_is_then_on_the_disk_too(
+    tmp_path, synced
+):
+    with atomic_file(tmp_path / "store") as file:
         file.write(b"x")
-    assert synced == [False] and path.exists()
+    assert synced == [(f".store.{os.getpid()}.part", False), (tmp_path.name, True)]
+
+
+def test_a_folder_is_on_the_disk_before_it_takes_its_name_which_is_then_on_the_disk_too(
+    tmp_path, synced
+):
+    with atomic_folder(tmp_path / "store") as folder:
+        (folder / "a").write_text("1")
+    assert [name for name, _ in synced] == ["a", f".store.{os.getpid()}.part", tmp_path.name]
+    assert synced[-1] == (tmp_path.name, True)
 
 
 def test_a_file_replaces_the_older_one(tmp_path):
@@ -103,3 +127,13 @@ def test_fragments_of_a_killed_process_of_the_same_number_are_no_obstacle(tmp_pa
     assert file.read_bytes() == b"new"
     assert names(folder) == ["a"]
     assert names(tmp_path) == ["file", "store"]
+
+
+@pytest.mark.parametrize("content", ["", '{"a": ', "[1]", "\xff"])
+def test_damaged_json_is_told_with_advice(tmp_path, content):
+    path = tmp_path / "note.json"
+    path.write_bytes(content.encode("latin-1"))
+    with pytest.raises(RuntimeError, match="note.json is damaged: .* Delete it."):
+        read_json(path, RuntimeError, "Delete it.")
+    write_json(path, {"a": 1})
+    assert read_json(path, RuntimeError, "Delete it.") == {"a": 1}

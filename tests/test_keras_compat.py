@@ -155,3 +155,37 @@ def test_installed_addons_are_returned(monkeypatch):
     module = object()
     monkeypatch.setitem(sys.modules, "tensorflow_addons", module)
     assert keras_compat.addons() is module
+
+
+def test_a_network_is_described_alike_whatever_keras_counted_before():
+    def made():
+        codes = keras.Input([4])
+        first = keras.layers.Dense(3)(codes)
+        second = keras.layers.Dense(3, activation="softmax", name="style_2")(first)
+        both = keras.layers.Softmax()(keras.layers.Add()([first, second]))
+        return keras.Model(codes, both)
+
+    made()
+    keras.layers.Softmax()
+    first, second = (keras_compat.serialize(made()) for _ in range(2))
+    assert first == second
+    text = json.dumps(first)
+    assert '"dense"' in text and '"style"' in text and '"activation": "softmax"' in text
+    codes = tf.random.stateless_normal([5, 4], [1, 2])
+    network = made()
+    copy = keras_compat.copy_of(network)
+    copy.set_weights(network.get_weights())
+    np.testing.assert_array_equal(copy(codes), network(codes))
+
+
+def test_names_that_would_meet_stay_apart():
+    layers = [keras.layers.Dense(2, name=name) for name in ("a_1_5", "a_3", "a_1", "a_2_0", "b")]
+    network = keras.Sequential([keras.Input([2]), *layers])
+    copy = keras_compat.copy_of(network)
+    assert len({layer.name for layer in copy.layers}) == 5
+
+
+def test_the_name_of_a_policy_is_kept():
+    layer = keras.layers.Dense(2, dtype=keras_compat.policy("mixed_bfloat16"))
+    copy = keras_compat.copy_of(keras.Sequential([keras.Input([2]), layer]))
+    assert keras_compat.policy_name(copy.layers[-1]) == "mixed_bfloat16"

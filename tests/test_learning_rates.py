@@ -73,14 +73,14 @@ def test_a_saved_model_goes_on_at_the_rate_it_had_come_to(tmp_path, tuples):
         """Make one update by gradients of 1 and return how far the generator's weights move."""
         before = model.generator.trainable_variables[0].numpy()
         ones = [tf.ones(variable.shape) for variable in model.generator.trainable_variables]
-        model._apply("g", ones)
+        model.apply_gradients("g", ones)
         moved = before - model.generator.trainable_variables[0].numpy()
         assert np.ptp(moved) < 1e-5
         return float(moved.mean())
 
     model = SDGAN(image_size=8, dim=1, d_i=2, d_o=2)
     rates = (keras.optimizers.SGD(HalvingRate(1.0, 2, 0.25)) for _ in range(2))
-    model.compile(**dict(zip(("d_optimizer", "g_optimizer"), rates)))
+    model.compile(d_optimizer=next(rates), g_optimizer=next(rates))
     model.train_step(tf.constant(tuples()))
     assert rate(model) == pytest.approx(1.0)
     model.save(tmp_path / "model.keras")

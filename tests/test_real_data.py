@@ -1,4 +1,4 @@
-"""From an archive of real pictures to an export.
+"""From an archive of real images to an export.
 
 Runs where SDGAN_REAL_DATA names a folder that holds sprites.tar.gz.
 """
@@ -17,9 +17,8 @@ import commands
 import pytest
 import tensorflow as tf
 import tiny
-from commands import run_train
 
-from sdgan_tf.cli import data
+from sdgan_tf.cli import data, export, train
 
 ARCHIVE = Path(os.environ.get("SDGAN_REAL_DATA", ""), "sprites.tar.gz")
 
@@ -31,7 +30,7 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def sprites(tmp_path_factory):
-    """Return the folder of the unpacked pictures."""
+    """Return the folder of the unpacked images."""
     folder = tmp_path_factory.mktemp("real")
     with tarfile.open(ARCHIVE) as archive:
         if sys.version_info >= (3, 12):
@@ -42,7 +41,7 @@ def sprites(tmp_path_factory):
 
 
 def test_the_data_doctor_finds_all_sprites(sprites, tmp_path):
-    assert data.main(["data", "check", str(sprites), f"--json={tmp_path / 'report.json'}"]) == 0
+    assert commands.call(data, "check", sprites, f"--json={tmp_path / 'report.json'}") == 0
     report = json.loads((tmp_path / "report.json").read_text())
     assert len(report["counts"]) == 147
     assert set(report["counts"].values()) == {24}
@@ -67,16 +66,16 @@ def test_sprites_are_trained_on_through_a_kill_and_exported(sprites, tmp_path, c
     assert process.returncode == -signal.SIGKILL
 
     for path in (killed, whole):
-        assert run_train(*asked, f"--run_dir={path}") == 0
+        assert commands.call(train, *asked, f"--run_dir={path}") == 0
     assert f"Continuing {killed} at step " in capsys.readouterr().out
     for pattern in ("checkpoints/*", "samples/*", "config.json"):
-        found = tiny.digests(killed, pattern)
-        assert found == tiny.digests(whole, pattern)
-        assert found
+        digests = tiny.digests(killed, pattern)
+        assert digests == tiny.digests(whole, pattern)
+        assert digests
     lines = [json.loads(line) for line in (killed / "metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [25, 50, 75]
 
-    assert commands.run_export(run_dir=str(killed), out=str(tmp_path / "sprites")) == 0
+    assert commands.call(export, f"--run_dir={killed}", f"--out={tmp_path / 'sprites'}") == 0
     sample = tf.saved_model.load(str(tmp_path / "sprites" / "1")).signatures["sample"]
     seeds = tf.constant([1, 2, 3], tf.int64)
     images = sample(identity_seed=seeds, observation_seed=seeds)["images"]

@@ -9,7 +9,7 @@ import numpy as np
 from tensorflow import keras
 
 import sdgan_tf as sd
-from sdgan_tf.data import IdentityImages
+from sdgan_tf.data import IdentityData
 
 MODERN = {
     "law": "normal",
@@ -22,20 +22,20 @@ MODERN = {
 }
 
 
-def people(identities=4, observations=3, size=8, seed=0) -> IdentityImages:
+def people(identities=4, observations=3, size=8, seed=0) -> IdentityData:
     """Return random images by identity."""
     shape = (identities * observations, size, size, 3)
     images = np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
     names = [f"person-{number}" for number in range(identities)]
-    return IdentityImages(names, [observations] * identities, images)
+    return IdentityData(names, [observations] * identities, images)
 
 
 def model(rate=2e-3, **options) -> sd.SDGAN:
     """Return a compiled model with always the same first weights."""
     keras.utils.set_random_seed(1)
     made = sd.SDGAN(**{"image_size": 8, "dim": 1, "d_i": 2, "d_o": 2, **options})
-    optimizers = (keras.optimizers.Adam(rate, beta_1=0.5) for _ in range(2))
-    made.compile(**dict(zip(("d_optimizer", "g_optimizer"), optimizers)))
+    adams = (keras.optimizers.Adam(rate, beta_1=0.5) for _ in range(2))
+    made.compile(d_optimizer=next(adams), g_optimizer=next(adams))
     return made
 
 

@@ -9,14 +9,14 @@ from absl import flags
 from sdgan_tf.data import IdentityData, Splits
 from sdgan_tf.data import load as load_data
 from sdgan_tf.data.decoding import FITS, MAX_PIXELS
-from sdgan_tf.data.report import BAD_DATA_CHOICES
+from sdgan_tf.data.report import BAD_DATA_CHOICES, DUPLICATES_CHOICES
 
 
 def define(values: flags.FlagValues) -> None:
     """Defines the flags, unless they are defined already.
 
     Args:
-        values: Where to define them.
+        values: where to define them.
     """
     if "data_dir" in values:
         return
@@ -24,53 +24,86 @@ def define(values: flags.FlagValues) -> None:
     flags.DEFINE_string(
         "data_dir",
         "",
-        "The data: a folder with a sub-folder of images per identity, a flat folder of images "
-        "named <IDENTITY>_<OBSERVATION>_<anything>.png, or shards written by `bin/data build`. "
-        "Empty for the built-in drawn people.",
+        "The data: a folder with a sub-folder of images for each identity, a flat folder of images "
+        "named <IDENTITY>_<OBSERVATION>_<anything>.png, or a folder written by `bin/data build`. "
+        "Leave it empty for the built-in drawn people.",
         **at,
     )
     define_decoding(values)
     flags.DEFINE_integer(
-        "drawn_identities", 400, "How many people to draw when there is no --data_dir.", 2, **at
+        "drawn_identities", 400, "How many people are drawn if there is no --data_dir.", 2, **at
     )
     flags.DEFINE_integer(
-        "drawn_observations", 16, "How many images to draw of each of these people.", 1, **at
+        "drawn_observations", 16, "How many images are drawn of each of these people.", 1, **at
     )
     flags.DEFINE_integer(
-        "data_seed", 0, "Which people to draw when there is no --data_dir.", 0, **at
+        "data_seed",
+        0,
+        "Which people are drawn if there is no --data_dir: another number gives other people.",
+        0,
+        **at,
     )
     flags.DEFINE_float(
-        "validation_fraction", 0.1, "The share of identities kept for validation.", 0, 1, **at
+        "validation_fraction",
+        0.1,
+        "The share of identities that is kept out of training for validation.",
+        0,
+        1,
+        **at,
     )
-    flags.DEFINE_float("test_fraction", 0.1, "The share of identities kept for tests.", 0, 1, **at)
+    flags.DEFINE_float(
+        "test_fraction",
+        0.1,
+        "The share of identities that is kept out of training for tests.",
+        0,
+        1,
+        **at,
+    )
 
 
 def define_decoding(values: flags.FlagValues) -> None:
     """Defines the flags that say how files of images are read.
 
     Args:
-        values: Where to define them.
+        values: where to define them.
     """
     at = {"flag_values": values}
-    flags.DEFINE_integer("image_size", 64, "Height and width of the images.", 1, **at)
-    flags.DEFINE_enum("channels", "3", ["1", "3"], "1 for grey, 3 for colour.", **at)
+    flags.DEFINE_integer(
+        "image_size", 64, "Images are resized to this height and width in pixels.", 1, **at
+    )
+    flags.DEFINE_enum(
+        "channels", "3", ["1", "3"], "Use 1 for grey images and 3 for images in colour.", **at
+    )
     flags.DEFINE_enum(
         "fit",
         "crop",
         FITS,
-        "How images become square: crop takes the middle, pad adds white at the sides.",
+        "How images become square: crop takes the square in the middle, pad adds white at the "
+        "sides.",
         **at,
     )
     flags.DEFINE_enum(
         "on_bad_data",
         "fail",
         BAD_DATA_CHOICES,
-        "What to do about broken images and identities with too few: fail lists them and stops, "
-        "skip lists them and goes on without.",
+        "What is done about broken images and about identities with too few: fail lists them and "
+        "stops, skip lists them and goes on without them.",
+        **at,
+    )
+    flags.DEFINE_enum(
+        "on_duplicates",
+        "keep",
+        DUPLICATES_CHOICES,
+        "What is done about images that look the same once decoded: keep lists them and uses all, "
+        "drop uses the first of each group, fail lists them and stops.",
         **at,
     )
     flags.DEFINE_integer(
-        "max_pixels", MAX_PIXELS, "Images with more pixels are refused undecoded.", 1, **at
+        "max_pixels",
+        MAX_PIXELS,
+        "An image with more pixels than this counts as broken and is not decoded.",
+        1,
+        **at,
     )
 
 
@@ -79,13 +112,22 @@ def adopt(run_dir: str | Path, values: flags.FlagValues) -> None:
     identities are split as they were.
 
     Args:
-        run_dir: The run; one that no command started leaves the flags as they are.
-        values: The parsed flags.
+        run_dir: the run; one that no command started leaves the flags as they are.
+        values: the parsed flags.
     """
     file = Path(run_dir) / "flags.cfg"
+    if not file.exists():
+        return
+    lines = file.read_text().splitlines()
+    # It comes after all flags of the data.
+    if not any(line.startswith("--model=") for line in lines):
+        raise ValueError(
+            f"{file} is damaged, so it is not known which images the run was trained on. Continue the run by the command that "
+            "started it, which writes the file anew."
+        )
     own = flags.FlagValues()
     define(own)
-    for line in file.read_text().splitlines() if file.exists() else []:
+    for line in lines:
         name, _, value = line.removeprefix("--").partition("=")
         if name in own and not values[name].present:
             values[name].parse(value)
@@ -95,16 +137,17 @@ def decoding(values: flags.FlagValues) -> dict:
     """The values of the flags of `define_decoding`, as arguments.
 
     Args:
-        values: The parsed flags.
+        values: the parsed flags.
 
     Returns:
-        `image_size`, `channels`, `fit`, `on_bad_data` and `max_pixels`.
+        `image_size`, `channels`, `fit`, `on_bad_data`, `on_duplicates` and `max_pixels`.
     """
     return {
         "image_size": values.image_size,
         "channels": int(values.channels),
         "fit": values.fit,
         "on_bad_data": values.on_bad_data,
+        "on_duplicates": values.on_duplicates,
         "max_pixels": values.max_pixels,
     }
 
@@ -113,14 +156,14 @@ def load(values: flags.FlagValues, k: int = 1) -> IdentityData:
     """Opens the data that the flags name.
 
     Args:
-        values: The parsed flags.
-        k: How many images each identity should have.
+        values: the parsed flags.
+        k: how many images each identity should have.
 
     Returns:
         All of the data.
 
     Raises:
-        ValueError: If there is no such data, or they are bad.
+        ValueError: there is no such data, or they are bad.
     """
     return load_data(
         values.data_dir,
@@ -129,6 +172,7 @@ def load(values: flags.FlagValues, k: int = 1) -> IdentityData:
         drawn_identities=values.drawn_identities,
         drawn_observations=values.drawn_observations,
         seed=values.data_seed,
+        verbose=True,
     )
 
 
@@ -136,8 +180,8 @@ def split(data: IdentityData, values: flags.FlagValues) -> Splits:
     """Splits data by identity as the flags say.
 
     Args:
-        data: All of the data.
-        values: The parsed flags.
+        data: all of the data.
+        values: the parsed flags.
 
     Returns:
         The parts for training, validation and tests.

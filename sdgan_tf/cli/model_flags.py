@@ -99,12 +99,24 @@ def tuple_size(values: flags.FlagValues) -> int:
 
 def build(values: flags.FlagValues, identities: int) -> AdversarialModel:
     """The compiled model that the flags ask for, to be trained on so many identities."""
-    maker = registry.get("model", values.model)
+    maker, given = registry.get("model", values.model), _given(values)
+    takes = inspect.signature(maker.__init__).parameters
+    options = any(parameter.kind == parameter.VAR_KEYWORD for parameter in takes.values())
+    foreign = [] if options else sorted(set(given) - set(takes))
+    if foreign:
+        raise ValueError(
+            f"The model {values.model} takes {', '.join(registry.arguments(maker))}. "
+            f"Received: {', '.join(f'{name}={given[name]}' for name in foreign)}"
+        )
     policy, reason = precision.resolve(values.precision)
-    known = {"image_size": values.image_size, "channels": int(values.channels), "precision": policy}
-    if "training_identities" in inspect.signature(maker.__init__).parameters:
-        known["training_identities"] = identities
-    model = maker(**{**_given(values), **known})
+    known = {
+        "image_size": values.image_size,
+        "channels": int(values.channels),
+        "precision": policy,
+        "seed": values.seed,
+        "training_identities": identities,
+    }
+    model = maker(**given, **{name: value for name, value in known.items() if name in takes})
     rates = {"d": values.d_rate, "g": values.g_rate}
     optimizers = {
         f"{player}_optimizer": _adjusted(optimizer, rates.get(player), values)
@@ -120,7 +132,8 @@ def _given(values: flags.FlagValues) -> dict[str, Any]:
     return {
         flag.name: flag.value
         for flag in values.flags_by_module_dict()[__name__]
-        if flag.value is not None and flag.name not in ("model", "precision", *OPTIMIZER_FLAGS)
+        if flag.value is not None
+        and flag.name not in ("model", "precision", "seed", *OPTIMIZER_FLAGS)
     }
 
 

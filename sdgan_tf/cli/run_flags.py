@@ -1,4 +1,4 @@
-"""Run: where, how long, how often to write."""
+"""Run: where it is kept, how long it takes, and how often it writes what."""
 
 from __future__ import annotations
 
@@ -21,71 +21,76 @@ def define(values: flags.FlagValues) -> None:
     flags.DEFINE_string(
         "run_dir",
         "runs/default",
-        "The folder of the run: made anew, or continued where it holds this run.",
+        "The folder of the run. It is made anew, or continued if it holds this run already.",
         **at,
     )
     flags.DEFINE_bool(
-        "dry_run", False, "Print the resolved configuration, parameters and data, and stop.", **at
+        "dry_run", False, "Print the data, the parameters and all flags, and stop.", **at
     )
     flags.DEFINE_enum(
         "strategy",
         "one",
         ["one", "mirrored"],
-        "One device, or a replica on each GPU of this machine.",
+        "Train on one device, or on a replica for each GPU of this machine (mirrored).",
         **at,
     )
     flags.DEFINE_integer(
         "steps",
         DEFAULTS.steps,
-        "Training steps, earlier parts of the run included.",
+        "The number of training steps of the whole run, earlier parts included.",
         lower_bound=1,
         **at,
     )
     flags.DEFINE_float(
         "minutes",
         DEFAULTS.minutes,
-        "Minutes of training, earlier parts included, after which the run ends before --steps; 0 for never.",
+        "The run ends after so many minutes of training, earlier parts included, even before --steps; 0 for no limit.",
         lower_bound=0.0,
         **at,
     )
     flags.DEFINE_integer(
         "batch_size",
         DEFAULTS.batch_size,
-        "Tuples in a step, over all replicas.",
+        "The number of tuples in a training step, over all replicas.",
         lower_bound=1,
         **at,
     )
     for name, help in (
-        ("log_every", "Steps between log lines."),
-        ("grid_every", "Steps between grids; 0 for none but the last."),
-        ("checkpoint_every", "Steps between checkpoints; 0 for none but the last."),
-        ("evaluate_every", "Steps between evaluations by --verifier; 0 for none."),
+        ("log_every", "Write a line of the log every so many steps; 0 for none."),
+        ("grid_every", "Write a grid of images every so many steps; 0 for the last one only."),
+        ("checkpoint_every", "Save a checkpoint every so many steps; 0 for the last one only."),
+        ("evaluate_every", "Evaluate the model by --verifier every so many steps; 0 for never."),
     ):
         flags.DEFINE_integer(name, getattr(DEFAULTS, name), help, lower_bound=0, **at)
     flags.DEFINE_string(
         "verifier",
         None,
-        "The verifier that measures, such as `bin/evaluate train-verifier` writes.",
+        "The folder of the verifier that evaluates the model, as `bin/evaluate train-verifier` writes it.",
         **at,
     )
     flags.DEFINE_integer(
-        "keep", DEFAULTS.keep, "How many of the newest checkpoints stay.", lower_bound=1, **at
+        "keep", DEFAULTS.keep, "How many of the newest checkpoints are kept.", lower_bound=1, **at
     )
     flags.DEFINE_string(
         "best_metric",
         DEFAULTS.best_metric,
-        "Logged number by which the best checkpoint is kept too.",
+        "The best checkpoint by this number of the log, such as auc, is kept as well; empty for none.",
         **at,
     )
     flags.DEFINE_enum(
-        "best_mode", DEFAULTS.best_mode, ["min", "max"], "Which of its values is better.", **at
+        "best_mode",
+        DEFAULTS.best_mode,
+        ["min", "max"],
+        "Whether the lowest or the highest value of --best_metric is the best.",
+        **at,
     )
     flags.DEFINE_enum(
         "on_collapse",
         DEFAULTS.on_collapse,
         ON_COLLAPSE,
-        "When the model collapses, as every log line measures: say so; stop at the last good checkpoint; "
-        "or go on from there with other random numbers, three times at most.",
+        "What to do when the model collapses, which is measured at every log line: warn prints a message, stop ends "
+        "the run at the last good checkpoint, and rollback goes on from there with other random numbers, three times "
+        "at most.",
         **at,
     )
 

@@ -99,6 +99,8 @@ def resolved_flags(values: flags.FlagValues, model: AdversarialModel) -> str:
             value = settings.get(flag.name) if flag.value is None else flag.value
             if value is not None and flag.name != "dry_run":
                 lines.append(f"--{flag.name}={value}")
+    if "import_module" in values and values.import_module:
+        lines.append(f"--import_module={','.join(values.import_module)}")
     return "\n".join(lines) + "\n"
 
 

@@ -1,25 +1,25 @@
 """Images by identity: from folders, TFRecords or code to matched tuples."""
 
+from sdgan_tf.data.built import build, from_built
 from sdgan_tf.data.decoding import BadImage
 from sdgan_tf.data.identity_data import IdentityData, Splits
-from sdgan_tf.data.loading import drawn, from_directory, load
-from sdgan_tf.data.memory import IdentityImages
-from sdgan_tf.data.records import IdentityRecords, check_shards, from_tfrecord
+from sdgan_tf.data.loading import check, drawn, from_directory, from_tfrecord, load
 from sdgan_tf.data.report import BadData, Report
-from sdgan_tf.data.shards import build_shards
+from sdgan_tf.data.tfrecord import to_tfrecord
+
 
 __all__ = [
     "BadData",
     "BadImage",
     "IdentityData",
-    "IdentityImages",
-    "IdentityRecords",
     "Report",
     "Splits",
-    "build_shards",
-    "check_shards",
+    "build",
+    "check",
     "drawn",
+    "from_built",
     "from_directory",
     "from_tfrecord",
     "load",
+    "to_tfrecord",
 ]

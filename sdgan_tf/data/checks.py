@@ -11,9 +11,13 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
+from tqdm.auto import tqdm
 
-from sdgan_tf.data import decoding, sources
+from sdgan_tf.data import decoding
+from sdgan_tf.data.names import joined
 from sdgan_tf.data.report import Report
+from sdgan_tf.data.sources import Listing, find_images
+from sdgan_tf.data.tfrecord import find_records, holds_records
 
 
 class Checked(NamedTuple):
@@ -24,63 +28,82 @@ class Checked(NamedTuple):
     pixels: np.ndarray
 
 
+def find_files(path: str | os.PathLike) -> Listing:
+    """Lists a folder of images or of TFRecords by identity; see `find_images`."""
+    return find_records(path) if holds_records(path) else find_images(path)
+
+
 def check_images(
-    listing: sources.Listing,
+    listing: Listing,
     report: Report,
     image_size: int,
     channels: int,
     fit: str,
     max_pixels: int = decoding.MAX_PIXELS,
+    verbose: bool = False,
 ) -> Iterator[Checked]:
     """Reads, checks and decodes every image once, on all processors.
 
     Args:
-        listing: The files.
-        report: Is filled in; it is complete when the iterator has ended.
-        image_size: Height and width of the decoded images.
+        listing: the files.
+        report: is filled in; it is complete when the iterator has ended. Its `on_duplicates` says
+            whether copies of an image are handed on.
+        image_size: height and width of the decoded images.
         channels: 1 or 3.
         fit: `"crop"` or `"pad"`, see `decoding.decode`.
-        max_pixels: Larger images are broken ones.
+        max_pixels: larger images are broken ones.
+        verbose: whether to show a progress bar.
 
     Yields:
         Each good image as `Checked`, in the order of `listing`.
     """
     decoding.check_options(image_size, channels, fit)
     report.counts = dict.fromkeys(listing.identities, 0)
-    report.broken += listing.misnamed
-    report.ignored = listing.ignored
-    report.nested = listing.nested
+    report.broken += listing.broken
+    report.ignored, report.nested, report.merged = listing.ignored, listing.nested, listing.merged
     sizes, modes = collections.Counter(), collections.Counter()
     files_of_hash = collections.defaultdict(list)
 
     def look(path: str):
         try:
-            contents = decoding.read_bytes(os.path.join(listing.root, path))
             header, pixels = decoding.decode_with_header(
-                contents, path, image_size, channels, fit, max_pixels
+                listing.read(path), path, image_size, channels, fit, max_pixels
             )
-            return hashlib.sha256(contents).digest(), header, pixels
+            # Of what will be seen, not of the file: copies are often saved anew.
+            return hashlib.sha256(pixels).digest(), header, pixels
         except decoding.BadImage as error:
             return error
 
     files = [(name, path) for name, paths in listing.identities.items() for path in paths]
     seen = parallel_map(look, (path for _, path in files))
-    for (name, path), result in zip(files, seen):
+    bar = tqdm(zip(files, seen), "images", len(files), unit="", disable=not verbose)
+    for (name, path), result in bar:
         if isinstance(result, decoding.BadImage):
             report.broken.append((path, result.reason))
             continue
         digest, header, pixels = result
+        files_of_hash[digest].append((name, path))
+        if report.on_duplicates == "drop" and len(files_of_hash[digest]) > 1:
+            continue
         report.counts[name] += 1
         sizes[f"{header.width}x{header.height}"] += 1
         modes[f"{header.format} {header.mode}"] += 1
-        files_of_hash[digest].append((name, path))
         yield Checked(name, path, pixels)
     report.sizes, report.modes = dict(sizes.most_common()), dict(modes.most_common())
-    for group in files_of_hash.values():
-        if len(group) > 1:
-            across = len({name for name, _ in group}) > 1
-            groups = report.duplicates_across if across else report.duplicates_within
-            groups.append([path for _, path in group])
+    _report_duplicates(report, [group for group in files_of_hash.values() if len(group) > 1])
+
+
+def _report_duplicates(report: Report, groups: list[list[tuple[str, str]]]) -> None:
+    """Takes groups of (identity, file) that show the same."""
+    shared = []
+    for group in groups:
+        names = {name for name, _ in group}
+        kind = report.duplicates_across if len(names) > 1 else report.duplicates_within
+        kind.append([path for _, path in group])
+        if len(names) > 1:
+            shared.append(names)
+    if report.on_duplicates != "drop":
+        report.linked = joined(shared)
 
 
 def parallel_map(function: Callable, items, window: int = 64) -> Iterator:

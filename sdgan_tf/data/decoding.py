@@ -23,8 +23,8 @@ class BadImage(ValueError):
     """A file that is not a usable image.
 
     Attributes:
-        path: The file.
-        reason: What is wrong with it, in words.
+        path: the file.
+        reason: what is wrong with it, in words.
     """
 
     def __init__(self, path: str, reason: str):
@@ -46,14 +46,14 @@ def read_bytes(path: str, max_file_bytes: int = MAX_FILE_BYTES) -> bytes:
     """Reads a file that should hold an image.
 
     Args:
-        path: The file.
-        max_file_bytes: A larger file is refused unread.
+        path: the file.
+        max_file_bytes: a larger file is refused unread.
 
     Returns:
         Its contents.
 
     Raises:
-        BadImage: If it is not a regular file, too large, empty or cannot be read.
+        BadImage: it is not a regular file, too large, empty or cannot be read.
     """
     try:
         status = os.stat(path)
@@ -77,14 +77,14 @@ def read_header(contents: str | bytes, path: str | None = None) -> Header:
     """Reads the size and the kind of an image without decoding it.
 
     Args:
-        contents: The file's path or its bytes.
-        path: The name to use in errors when `contents` are bytes.
+        contents: the file's path or its bytes.
+        path: the name to use in errors when `contents` are bytes.
 
     Returns:
         The `Header`.
 
     Raises:
-        BadImage: If this is no image of a format in `FORMATS`.
+        BadImage: this is no image of a format in `FORMATS`.
     """
     contents, path = _contents(contents, path)
     with _open(contents, path) as image:
@@ -105,19 +105,19 @@ def decode(
     white. A square image that already has the size keeps its pixels untouched.
 
     Args:
-        contents: The file's path or its bytes.
-        image_size: Height and width of the result.
+        contents: the file's path or its bytes.
+        image_size: height and width of the result.
         channels: 1 for luminance, 3 for red, green and blue.
         fit: `"crop"` takes the square in the middle, `"pad"` keeps the whole image on white.
-        max_pixels: An image with more is refused before it is decoded.
-        path: The name to use in errors when `contents` are bytes.
+        max_pixels: an image with more is refused before it is decoded.
+        path: the name to use in errors when `contents` are bytes.
 
     Returns:
         uint8 `[image_size, image_size, channels]`, 0 to 255.
 
     Raises:
-        BadImage: If the file is damaged, too large, or no image.
-        ValueError: If an argument is out of range.
+        BadImage: the file is damaged, too large, or no image.
+        ValueError: an argument is out of range.
     """
     check_options(image_size, channels, fit)
     contents, path = _contents(contents, path)
@@ -138,6 +138,11 @@ def decode_with_header(
     contents: bytes, path: str, image_size: int, channels: int, fit: str, max_pixels: int
 ) -> tuple[Header, np.ndarray]:
     """`read_header` and `decode` in one, for arguments that are known to be good."""
+    from PIL import Image
+
+    # Pillow has a limit of its own; whoever asks for more pixels has thought of it.
+    if Image.MAX_IMAGE_PIXELS is not None and max_pixels > Image.MAX_IMAGE_PIXELS:
+        Image.MAX_IMAGE_PIXELS = max_pixels
     with _open(contents, path) as image:
         header = Header(*image.size, image.mode, image.format)
         pixels = header.width * header.height
@@ -145,7 +150,7 @@ def decode_with_header(
             raise BadImage(
                 path,
                 f"{header.width} x {header.height} = {pixels:,} pixels, "
-                f"more than the {max_pixels:,} allowed (--max_pixels)",
+                f"more than max_pixels={max_pixels:,}",
             )
         try:
             if header.format == "PNG":

@@ -1,24 +1,20 @@
-"""Ways to a data set: a folder, the drawn people, or whatever a path turns out to be."""
+"""Ways to a data set: a folder, TFRecords, the drawn people, or whatever a path turns out to be."""
 
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import numpy as np
 
-from sdgan_tf.data import decoding, sources
-from sdgan_tf.data.checks import check_images, parallel_map
-from sdgan_tf.data.drawn import (
-    IDENTITY_FACTORS,
-    OBSERVATION_FACTORS,
-    identity_factors,
-    observation_factors,
-    render,
-)
+from sdgan_tf.data import decoding
+from sdgan_tf.data.arrays import MAX_BYTES, aligned_empty, check_memory
+from sdgan_tf.data.built import check_built, from_built, is_built, read_index
+from sdgan_tf.data.checks import check_images, find_files
+from sdgan_tf.data.drawn.data_set import drawn
 from sdgan_tf.data.identity_data import IdentityData
-from sdgan_tf.data.memory import MAX_BYTES, IdentityImages, aligned_empty, check_memory
-from sdgan_tf.data.records import from_tfrecord, is_shards
-from sdgan_tf.data.report import Report, check_on_bad_data, settle
+from sdgan_tf.data.report import Report, check_on_bad_data, check_on_duplicates, settle
+from sdgan_tf.data.tfrecord import holds_records
 
 
 def from_directory(
@@ -27,104 +23,77 @@ def from_directory(
     channels: int = 3,
     fit: str = "crop",
     on_bad_data: str = "fail",
+    on_duplicates: str = "keep",
     max_pixels: int = decoding.MAX_PIXELS,
     max_bytes: int = MAX_BYTES,
     k: int = 1,
-) -> IdentityImages:
+    verbose: bool = False,
+) -> IdentityData:
     """Reads the images of a folder into memory, by identity.
 
     The folder has a sub-folder for each identity, or it is flat and its images are named
-    `<IDENTITY>_<OBSERVATION>_<anything>.png`.
+    `<IDENTITY>_<OBSERVATION>_<anything>.png`. Names that differ only in capitals or in how accents
+    are written mean one identity.
 
     Args:
-        path: The folder.
-        image_size: Height and width to which images are resized.
+        path: the folder.
+        image_size: height and width to which images are resized.
         channels: 1 for luminance, 3 for red, green and blue.
         fit: `"crop"` takes the square in the middle, `"pad"` keeps the whole image on white.
-        on_bad_data: `"fail"` raises an error that lists all broken images and all identities
-            with fewer than `k`; `"skip"` leaves broken images out and logs which.
-        max_pixels: An image with more is broken; none is decoded before this is known.
-        max_bytes: How much memory the decoded images may take.
-        k: How many images each identity should have.
+        on_bad_data: `"fail"` raises an error that lists all broken images and all identities with
+            fewer than `k`; `"skip"` leaves broken images out and logs which.
+        on_duplicates: what to do about images that look the same once decoded: `"keep"` them all,
+            `"drop"` all but the first of each group, or `"fail"`.
+        max_pixels: an image with more is broken; none is decoded before this is known.
+        max_bytes: how much memory the decoded images may take.
+        k: how many images each identity should have.
+        verbose: whether to show a progress bar.
 
     Returns:
-        `IdentityImages`, whose `report` says what was found.
+        The data, whose `report` says what the data doctor saw.
 
     Raises:
-        ValueError: If the folder has no images, a layout that tells no identities, or too many
-            images for `max_bytes`.
-        BadData: If there are bad data and `on_bad_data` is `"fail"`.
+        ValueError: the folder has no images, a layout that tells no identities, or too many images
+            for `max_bytes`.
+        BadData: there are bad data and `on_bad_data` is `"fail"`, or duplicates and
+            `on_duplicates` is.
     """
     check_on_bad_data(on_bad_data)
+    check_on_duplicates(on_duplicates)
     decoding.check_options(image_size, channels, fit)
-    listing = sources.find_images(path)
+    listing = find_files(path)
     check_memory(listing.images, image_size, channels, max_bytes)
     images = aligned_empty((listing.images, image_size, image_size, channels))
-    report = Report(source=listing.root, k=k)
+    report = Report(listing.root, k, on_duplicates)
     filled = 0
-    for image in check_images(listing, report, image_size, channels, fit, max_pixels):
+    for image in check_images(listing, report, image_size, channels, fit, max_pixels, verbose):
         images[filled] = image.pixels
         filled += 1
     settle(report, on_bad_data)
     kept = {name: count for name, count in report.counts.items() if count}
-    return IdentityImages(
-        list(kept), np.array(list(kept.values())), images[:filled], on_bad_data, report
+    counts = np.array(list(kept.values()))
+    return IdentityData(
+        list(kept), counts, images[:filled], on_bad_data, report, linked=report.linked
     )
 
 
-def drawn(
-    identities: int = 400,
-    observations: int = 16,
-    image_size: int = 64,
-    seed: int = 0,
-    channels: int = 3,
-    on_bad_data: str = "fail",
-    max_bytes: int = MAX_BYTES,
-) -> IdentityImages:
-    """Draws people: a data set that needs no download and whose every factor is known.
+def from_tfrecord(path: str | os.PathLike, **options: Any) -> IdentityData:
+    """Reads the images of a folder of TFRecords into memory, by identity.
 
     Args:
-        identities: How many
-        observations: How many images of each.
-        image_size: Height and width of the images.
-        seed: Another seed gives other  More identities or observations do not: they are
-            added to those there are.
-        channels: 1 for luminance, 3 for red, green and blue.
-        on_bad_data: `"fail"` or `"skip"`, see `IdentityData`.
-        max_bytes: How much memory the images may take.
+        path: a folder of files `*.tfrecord` of `tf.train.Example` with the features `identity` and
+            `images`, such as `to_tfrecord` writes.
+        **options: as for `from_directory`.
 
     Returns:
-        `IdentityImages` with `factors`.
+        The data, as from `from_directory`.
 
     Raises:
-        ValueError: If an argument is out of range.
+        ValueError: the folder holds no TFRecords; else as for `from_directory`.
     """
-    for name, value in (("identities", identities), ("observations", observations)):
-        if value < 1:
-            raise ValueError(f"`{name}` must be 1 or more. Received: {name}={value}")
-    decoding.check_options(image_size, channels, "crop")
-    check_memory(identities * observations, image_size, channels, max_bytes)
-    who = np.repeat(np.arange(identities), observations)
-    identity = identity_factors(seed, np.arange(identities))
-    observation = observation_factors(seed, who, np.tile(np.arange(observations), identities))
-    images = aligned_empty((len(who), image_size, image_size, channels))
-
-    def draw(start: int) -> None:
-        part = slice(start, start + _DRAWN_AT_ONCE)
-        colours = render(identity[who[part]], observation[part], image_size)
-        images[part] = colours if channels == 3 else _luminance(colours)
-
-    for _ in parallel_map(draw, range(0, len(who), _DRAWN_AT_ONCE)):
-        pass
-    factors = {
-        "identity": identity,
-        "observation": observation,
-        "identity_names": tuple(IDENTITY_FACTORS),
-        "observation_names": tuple(OBSERVATION_FACTORS),
-    }
-    names = [f"person-{i:05d}" for i in range(identities)]
-    counts = np.full(identities, observations)
-    return IdentityImages(names, counts, images, on_bad_data, factors=factors)
+    if not holds_records(path):
+        raise ValueError(f"{os.fspath(path)!r} holds no TFRecords: it has no files *.tfrecord.")
+    return from_directory(path, **options)
 
 
 def load(
@@ -133,59 +102,101 @@ def load(
     channels: int = 3,
     fit: str = "crop",
     on_bad_data: str = "fail",
+    on_duplicates: str = "keep",
     max_pixels: int = decoding.MAX_PIXELS,
     k: int = 1,
     drawn_identities: int = 400,
     drawn_observations: int = 16,
     seed: int = 0,
+    verbose: bool = False,
 ) -> IdentityData:
-    """Opens a data set, whatever it is: shards, a folder of images, or the drawn
+    """Opens a data set, whatever it is: a folder of images, built data, or the drawn people.
 
     Args:
-        path: A folder that `build_shards` wrote, or a folder of images; empty for drawn
-        image_size: Height and width of the images. Shards must have been built with it, with
+        path: a folder of images, a folder that `build` wrote, or nothing for drawn people.
+        image_size: height and width of the images. Built data must have been built with it, with
             `channels` and, to the letter, with `fit`.
         channels: 1 or 3.
         fit: `"crop"` or `"pad"`.
         on_bad_data: `"fail"` or `"skip"`.
-        max_pixels: See `from_directory`.
-        k: How many images each identity of a folder should have.
-        drawn_identities: How many people to draw.
-        drawn_observations: How many images to draw of each.
-        seed: Which people to draw.
+        on_duplicates: see `from_directory`; built data are taken as they are.
+        max_pixels: see `from_directory`.
+        k: how many images each identity of a folder should have.
+        drawn_identities: how many people to draw.
+        drawn_observations: how many images to draw of each.
+        seed: which people to draw.
+        verbose: whether to show a progress bar.
 
     Returns:
-        The `IdentityData`.
+        The data.
 
     Raises:
-        ValueError: If there is no such data, or it is not as asked.
+        ValueError: there are no such data, or they are not as asked.
     """
     if not os.fspath(path):
         return drawn(drawn_identities, drawn_observations, image_size, seed, channels, on_bad_data)
-    if not is_shards(path):
+    if not (is_built(path) or holds_records(path)):
         return from_directory(
-            path, image_size, channels, fit, on_bad_data, max_pixels=max_pixels, k=k
+            path,
+            image_size,
+            channels,
+            fit,
+            on_bad_data,
+            on_duplicates,
+            max_pixels,
+            k=k,
+            verbose=verbose,
         )
-    data = from_tfrecord(path, on_bad_data)
-    built = {"image_size": data.image_size, "channels": data.channels, "fit": data.fit}
+    data = from_built(path, on_bad_data)
+    index = read_index(path)
+    built = {"image_size": index.image_size, "channels": index.channels, "fit": index.fit}
     asked = {"image_size": image_size, "channels": channels, "fit": fit}
     if built != asked:
         raise ValueError(
-            f"The shards in {os.fspath(path)!r} were built with {_flags(built)}. Received: "
-            f"{_flags(asked)}. Ask for what they are, or build other shards of the images."
+            f"The data in {os.fspath(path)!r} were built with {_words(built)}. Received: "
+            f"{_words(asked)}. Ask for what they are, or build others of the images."
         )
     return data
 
 
-# Enough to keep NumPy busy, few enough to stay in the processor's cache.
-_DRAWN_AT_ONCE = 32
+def check(
+    path: str | os.PathLike,
+    image_size: int = 64,
+    channels: int = 3,
+    fit: str = "crop",
+    on_duplicates: str = "keep",
+    max_pixels: int = decoding.MAX_PIXELS,
+    k: int = 1,
+    verbose: bool = False,
+) -> Report:
+    """Looks at a whole data set without keeping it: the data doctor.
+
+    Args:
+        path: a folder of images or of TFRecords, whose every image is decoded; or one that `build`
+            wrote, whose checksums are compared.
+        image_size: see `from_directory`.
+        channels: see `from_directory`.
+        fit: see `from_directory`.
+        on_duplicates: `"fail"` makes bad data of images that look the same once decoded.
+        max_pixels: see `from_directory`.
+        k: how many images each identity should have.
+        verbose: whether to show a progress bar.
+
+    Returns:
+        The `Report`.
+
+    Raises:
+        ValueError: the folder is not what it should be.
+    """
+    check_on_duplicates(on_duplicates)
+    if is_built(path):
+        return check_built(path, k, verbose)
+    listing = find_files(path)
+    report = Report(listing.root, k, on_duplicates)
+    for _ in check_images(listing, report, image_size, channels, fit, max_pixels, verbose):
+        pass
+    return report
 
 
-def _luminance(colours: np.ndarray) -> np.ndarray:
-    """uint8 `[n, h, w, 3]` to `[n, h, w, 1]`, with the weights and the rounding of Pillow."""
-    weights = np.array([19595, 38470, 7471], np.uint32)
-    return ((colours.astype(np.uint32) @ weights + 0x8000) >> 16).astype(np.uint8)[..., np.newaxis]
-
-
-def _flags(values: dict) -> str:
-    return " ".join(f"--{name}={value}" for name, value in values.items())
+def _words(values: dict) -> str:
+    return " ".join(f"{name}={value}" for name, value in values.items())

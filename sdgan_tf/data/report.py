@@ -10,18 +10,22 @@ from absl import logging
 
 LIST_CAP = 20
 BAD_DATA_CHOICES = ("fail", "skip")
+DUPLICATES_CHOICES = ("keep", "drop", "fail")
 
 
 class BadData(ValueError):
     """Raised for a data set with broken images or identities that have too few.
 
     Attributes:
-        report: The `Report` with all that was found.
+        report: the `Report` with all that was found.
     """
 
     def __init__(self, report: Report):
         lines = [f"{report.source}: bad data.", *report.problems()]
-        lines.append("Mend or remove them, or leave them out with --on_bad_data=skip.")
+        if report.broken or report.short:
+            lines.append("Mend or remove them, or leave them out by on_bad_data=skip.")
+        if report.duplicates and report.on_duplicates == "fail":
+            lines.append("Keep one of each group of copies by on_duplicates=drop, or all by keep.")
         super().__init__("\n".join(lines))
         self.report = report
 
@@ -31,24 +35,31 @@ class Report:
     """What the data doctor found.
 
     Attributes:
-        source: The folder or the shards that were looked at.
-        k: How many images an identity should have at least.
-        counts: How many usable images each identity has.
-        broken: Files that are no usable images, each with the reason.
-        duplicates_within: Groups of byte-identical files of one identity.
-        duplicates_across: Groups of byte-identical files of two or more identities.
-        ignored: How many files of which extension were passed over.
-        nested: Folders inside an identity's folder that hold images, which were not read.
-        sizes: How many images have which original size, `"WIDTHxHEIGHT"`.
-        modes: How many images have which original format and Pillow mode, `"PNG RGB"`.
+        source: the folder that was looked at.
+        k: how many images an identity should have at least.
+        on_duplicates: what is done about images that are there twice: `"keep"` them all, `"drop"`
+            all but the first of each group, or `"fail"`.
+        counts: how many usable images each identity has.
+        broken: files that are no usable images, each with the reason.
+        duplicates_within: groups of files of one identity that show the same once decoded.
+        duplicates_across: groups of such files of two or more identities.
+        linked: groups of names of identities that share an image, see `IdentityData`.
+        merged: groups of names that were taken for one identity.
+        ignored: how many files of which extension were passed over.
+        nested: folders inside an identity's folder that hold images, which were not read.
+        sizes: how many images have which original size, `"WIDTHxHEIGHT"`.
+        modes: how many images have which original format and Pillow mode, `"PNG RGB"`.
     """
 
     source: str
     k: int = 1
+    on_duplicates: str = "keep"
     counts: dict[str, int] = dataclasses.field(default_factory=dict)
     broken: list[tuple[str, str]] = dataclasses.field(default_factory=list)
     duplicates_within: list[list[str]] = dataclasses.field(default_factory=list)
     duplicates_across: list[list[str]] = dataclasses.field(default_factory=list)
+    linked: list[list[str]] = dataclasses.field(default_factory=list)
+    merged: list[list[str]] = dataclasses.field(default_factory=list)
     ignored: dict[str, int] = dataclasses.field(default_factory=dict)
     nested: list[str] = dataclasses.field(default_factory=list)
     sizes: dict[str, int] = dataclasses.field(default_factory=dict)
@@ -70,13 +81,19 @@ class Report:
         return [(name, count) for name, count in self.counts.items() if count < self.k]
 
     @property
+    def duplicates(self) -> bool:
+        """Whether some image is there twice."""
+        return bool(self.duplicates_within or self.duplicates_across)
+
+    @property
     def clean(self) -> bool:
-        """Whether there is no bad data. Duplicates and ignored files are none."""
-        return not self.broken and not self.short
+        """Whether there is no bad data. Ignored files are none; duplicates are only if asked."""
+        copies = self.duplicates and self.on_duplicates == "fail"
+        return not (self.broken or self.short or copies)
 
     def problems(self) -> list[str]:
         """The bad data in words, one line each; long lists are capped."""
-        lines = []
+        lines = self._duplicate_lines() if self.on_duplicates == "fail" else []
         if self.broken:
             lines.append(f"{_count(len(self.broken), 'broken image')}:")
             lines += _capped([f"{path}: {reason}" for path, reason in self.broken])
@@ -88,22 +105,35 @@ class Report:
 
     def warnings(self) -> list[str]:
         """What is odd but not bad, one line each; long lists are capped."""
-        lines = []
-        for groups, where in (
-            (self.duplicates_across, "in several identities"),
-            (self.duplicates_within, "within one identity"),
-        ):
-            if groups:
-                lines.append(
-                    f"{_count(len(groups), 'group')} of identical files {where} (all kept):"
-                )
-                lines += _capped([" = ".join(_capped_names(group)) for group in groups])
+        lines = self._duplicate_lines() if self.on_duplicates != "fail" else []
+        if self.merged:
+            groups = _count(len(self.merged), "group")
+            lines.append(
+                f"{groups} of names that differ only in capitals or in how accents are written, "
+                "each taken for one identity:"
+            )
+            lines += _capped([" = ".join(_capped_names(group)) for group in self.merged])
         if self.nested:
             lines.append(f"{_count(len(self.nested), 'folder')} with images, too deep to be read:")
             lines += _capped(self.nested)
         if self.ignored:
             lines.append(f"ignored: {', '.join(f'{n} {kind}' for kind, n in self.ignored.items())}")
         return [printable(line) for line in lines]
+
+    def _duplicate_lines(self) -> list[str]:
+        lines = []
+        done = {"keep": " (all kept)", "drop": " (the first of each kept)"}
+        for groups, where in (
+            (self.duplicates_across, "in several identities"),
+            (self.duplicates_within, "within one identity"),
+        ):
+            if groups:
+                count = _count(len(groups), "group")
+                lines.append(
+                    f"{count} of identical images {where}{done.get(self.on_duplicates, '')}:"
+                )
+                lines += _capped([" = ".join(_capped_names(group)) for group in groups])
+        return lines
 
     def to_text(self) -> str:
         """The whole report for reading."""
@@ -145,18 +175,28 @@ def check_on_bad_data(on_bad_data: str) -> None:
         )
 
 
+def check_on_duplicates(on_duplicates: str) -> None:
+    """Raises a `ValueError` unless this says what to do about images that are there twice."""
+    if on_duplicates not in DUPLICATES_CHOICES:
+        raise ValueError(
+            "`on_duplicates` must be 'keep', 'drop' or 'fail'. Received: "
+            f"on_duplicates={on_duplicates!r}"
+        )
+
+
 def settle(report: Report, on_bad_data: str) -> None:
     """Ends a pass over a data set: raises for what is bad, logs what is skipped or odd.
 
     Args:
-        report: The complete report.
+        report: the complete report.
         on_bad_data: `"fail"` or `"skip"`.
 
     Raises:
-        BadData: If there are bad data and `on_bad_data` is `"fail"`.
-        ValueError: If fewer than two identities are left.
+        BadData: there are bad data and `on_bad_data` is `"fail"`.
+        ValueError: fewer than two identities are left.
     """
-    if not report.clean and on_bad_data == "fail":
+    copies = report.duplicates and report.on_duplicates == "fail"
+    if copies or (not report.clean and on_bad_data == "fail"):
         raise BadData(report)
     left = sum(count > 0 for count in report.counts.values())
     if left < 2:
@@ -167,6 +207,11 @@ def settle(report: Report, on_bad_data: str) -> None:
     for heading, lines in (("skipping", report.problems()), ("note", report.warnings())):
         if lines:
             logging.warning("%s: %s\n%s", report.source, heading, "\n".join(lines))
+
+
+def listed(lines: list[str]) -> str:
+    """A list in one line, capped if it is long."""
+    return ", ".join(_capped_names([printable(line) for line in lines], LIST_CAP))
 
 
 def printable(text: str) -> str:

@@ -12,7 +12,7 @@ import tensorflow as tf
 from tensorflow import keras
 from tqdm.keras import TqdmCallback
 
-from sdgan_tf.data import IdentityImages
+from sdgan_tf.data import IdentityData
 from sdgan_tf.images import to_float
 from sdgan_tf.models import ImageModel, variables
 from sdgan_tf.networks import Regressor
@@ -53,8 +53,8 @@ class FactorReader:
 
 
 def train_factor_reader(
-    train: IdentityImages,
-    unseen: IdentityImages,
+    train: IdentityData,
+    unseen: IdentityData,
     steps: int = 2000,
     dim: int = 24,
     batch_size: int = 64,
@@ -105,7 +105,7 @@ def train_factor_reader(
     return reader
 
 
-def _targets(data: IdentityImages) -> np.ndarray:
+def _targets(data: IdentityData) -> np.ndarray:
     """All factors of each image, float32 [images, factors]."""
     if getattr(data, "factors", None) is None:
         raise ValueError(
@@ -139,7 +139,7 @@ class Share(NamedTuple):
 
 
 def shares(
-    reader: FactorReader, model: ImageModel, real: IdentityImages, size: int = 32, seed: int = 0
+    reader: FactorReader, model: ImageModel, real: IdentityData, size: int = 32, seed: int = 0
 ) -> list[Share]:
     """Splits each factor's variance over a grid of `size` identities by `size` observations.
 

@@ -10,27 +10,24 @@ from typing import Any
 import tensorflow as tf
 from tensorflow import keras
 
-from sdgan_tf import keras_compat, registry
+from sdgan_tf import keras_compat
 from sdgan_tf.images import to_float
 from sdgan_tf.latents import LatentSpace
-from sdgan_tf.models import variables
+from sdgan_tf.models.averages import Averages
 from sdgan_tf.models.image_model import ImageModel
-from sdgan_tf.models.players import Players
 from sdgan_tf.randomness import rollback_seed, stateless_seed
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
-# Batches of images whose statistics an averaged network with batch normalisation is given.
-CALIBRATION_BATCHES, CALIBRATION_SIZE = 16, 64
 
 
-class AdversarialModel(ImageModel, Players):
+class AdversarialModel(ImageModel, Averages):
     """Base of the models that learn a generator of codes against other networks.
 
     A new family is a subclass with `@register("model", NAME)` above it. It writes:
 
     1. A constructor. It keeps each of its arguments as an attribute of the same name, from which `get_config` and the
-       flags of `bin/train` follow; calls `super().__init__(latents, ...)`; makes its networks, most simply by
-       `self.make(...)`, one of which is called `"generator"`; and ends with `self.own(networks, players)`.
+       flags of `bin/train` follow; calls `super().__init__(latents, ...)`; adds its networks by `self.add(name,
+       ...)`, one of which is called `"generator"`; and ends with `self.play(players)`.
     2. `default_optimizers()`: the optimizers by player.
     3. `train_step(batch)`: takes `self.fields(batch)`, draws codes by `self.draw`, moves networks by
        `self.move(player, tape, loss)`, and returns `self.end_step(logs)`. All that is random in it derives from `self.random(stream)`.
@@ -58,6 +55,7 @@ class AdversarialModel(ImageModel, Players):
         ema: decay of averaged networks, 0 for none.
         precision: `"float32"`, `"mixed_bfloat16"` or `"mixed_float16"`.
         seed: of everything random in training.
+        options: arguments of the constructor that the model's parts take.
         **kwargs: for `keras.Model`, such as `name`.
     """
 
@@ -75,9 +73,10 @@ class AdversarialModel(ImageModel, Players):
         ema: float,
         precision: str,
         seed: int,
+        options: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ):
-        super().__init__(**kwargs)
+        super().__init__(precision, seed, options or {}, **kwargs)
         if k < 1:
             raise ValueError(f"A tuple holds at least one image. Received: k={k}")
         if k > 1 and min(latents.d_i, latents.d_o) < 1:
@@ -99,14 +98,9 @@ class AdversarialModel(ImageModel, Players):
         self.channels = channels
         self.k = k
         self.ema = ema
-        self.precision = precision
-        self.seed = seed
         self.step = keras_compat.add_counter(self, "step")
         self.rollback = keras_compat.add_counter(self, "rollback")
         self._trackers: list[keras.metrics.Metric] = []
-        self._given: dict[str, str | keras.Model] = {}
-        self._averages: dict[str, str] = {}
-        self._inputs: dict[str, list] = {}
 
     @classmethod
     def tuple_size(cls, **arguments: Any) -> int:
@@ -114,124 +108,28 @@ class AdversarialModel(ImageModel, Players):
         k = inspect.signature(cls.__init__).parameters.get("k")
         return arguments.get("k", k.default) if k else 1
 
-    # --- what a constructor calls
-
-    def take_options(self, options: dict[str, Any], **networks: str | keras.Model) -> None:
-        """Keeps the options of a constructor, once it is clear that a part of the model takes each.
-
-        Args:
-            options: by name.
-            **networks: names of registered networks by kind; those that are networks already take no options.
-        """
-        named = [registry.get(*item) for item in networks.items() if isinstance(item[1], str)]
-        taken = {name for owner in (*named, *self.OPTIONS) for name in registry.arguments(owner)}
-        # What the constructor itself takes it hands on.
-        taken -= {*inspect.signature(type(self).__init__).parameters, "code_size"}
-        unknown = sorted(set(options) - taken)
-        if unknown:
-            raise ValueError(
-                f"{type(self).__name__} takes beside its arguments what its parts take: {sorted(taken)}. "
-                f"Received: {', '.join(f'{name}={options[name]!r}' for name in unknown)}"
-            )
-        self.options = dict(options)
-
-    def make(self, kind: str, network: str | keras.Model, **known: Any) -> keras.Model:
-        """A network: the one that is given, or a new one of the registered class of that name, with those of `known`
-        and of the model's options that its constructor takes. The kind is also the name of the model's own argument.
-        """
-        self._given[kind] = network
-        if not isinstance(network, str):
-            return network
-        cls = registry.get(kind, network)
-        takes = inspect.signature(cls.__init__).parameters
-        wanted = {**self.options, **known}
-        policy = keras_compat.policy(self.precision)
-        return cls(**{name: wanted[name] for name in wanted if name in takes}, dtype=policy)
-
-    def fit_in(
+    def play(
         self,
-        network: keras.Model,
-        name: str,
-        inputs: Mapping[str, Sequence[int]],
-        output: Sequence[int] | None,
-        **dtypes: str,
-    ) -> keras.Model:
-        """Builds a network by showing it zeros, and refuses one that gives something else than it should.
-
-        Args:
-            network: to build.
-            name: that the model calls it by.
-            inputs: shapes of its inputs without the batch, by what errors call them.
-            output: shape of what it gives, without the batch; None for any.
-            **dtypes: of inputs that are not float32.
-
-        Returns:
-            The network.
-
-        Raises:
-            ValueError: it fails on these inputs, or gives something else.
-        """
-        self._inputs[name] = [(shape, dtypes.get(key, "float32")) for key, shape in inputs.items()]
-        takes = ", ".join(f"{key} {_rows(shape)}" for key, shape in inputs.items())
-        try:
-            made = self._show(network, name)
-        except (ValueError, TypeError, tf.errors.OpError) as error:
-            raise ValueError(
-                f"The {name} takes {takes}. Received: {type(network).__name__}, {error}"
-            ) from error
-        if output is not None and tuple(made.shape) != (2, *output):
-            raise ValueError(
-                f"The {name} takes {takes} and gives {_rows(output)}. "
-                f"Received: {type(network).__name__}, which gives {tuple(made.shape)} for n=2"
-            )
-        return network
-
-    def _show(self, network: keras.Model, name: str) -> tf.Tensor:
-        return network(*(tf.zeros([2, *shape], dtype) for shape, dtype in self._inputs[name]))
-
-    def own(
-        self,
-        networks: Mapping[str, keras.Model],
         players: Mapping[str, Sequence[str]],
         averaged: Sequence[str] = ("generator",),
         logs: Sequence[str] = (),
     ) -> None:
-        """Takes networks that `fit_in` has built as the model's own, draws their first weights, and says who moves which.
-
-        The weights are a pure function of `seed`, whatever a network held before. A network that shall keep what it
-        has learned is frozen (`network.trainable = False`), or given its weights afterwards.
+        """Says who moves which networks, when all are added.
 
         Args:
-            networks: by name.
             players: the names of the networks that each player's optimizer moves.
             averaged: names of the networks that have a running average beside them, where `ema` is above 0.
             logs: further numbers that `end_step` is given, beside `LOGS`.
         """
         self._trackers = [keras.metrics.Mean(name=name) for name in (*self.LOGS, *logs)]
-        copies = {}
-        for name in averaged if self.ema else ():
-            # Left trainable: freezing it would reorder its variables on Keras 2. No player moves it.
-            copies[f"averaged_{name}"] = keras_compat.copy_of(networks[name])
-            self._show(copies[f"averaged_{name}"], name)
-        self._averages = dict(zip(copies, averaged))
-        self._own({**networks, **copies}, players, self.seed)
-        for copy, name in self._averages.items():
-            getattr(self, copy).set_weights(getattr(self, name).get_weights())
-        self.built = True
-
-    def build(self, input_shape: Any = None) -> None:
-        """Does nothing: the constructor has built all networks."""
-        self.built = True
+        self.add_averages(*averaged)
+        super().play(players)
 
     def call(self, codes: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Codes float [n, d_i + d_o] to images float32 [n, h, w, c] in [-1, 1], by the best
         generator there is.
         """
         return self.best("generator")(codes, training=training)
-
-    def best(self, name: str) -> keras.Model:
-        """The averaged network of a name where there is one, the trained one otherwise."""
-        return self.networks.get(f"averaged_{name}", getattr(self, name))
 
     @property
     def completed_steps(self) -> int:
@@ -312,50 +210,20 @@ class AdversarialModel(ImageModel, Players):
         """Moves averaged networks and the step counter on; returns the running means of `logs`.
 
         Args:
-            logs: a float32 scalar for each name of `LOGS`, and of `logs` of `own`.
+            logs: a float32 scalar for each name of `LOGS`, and of `logs` of `play`.
             moved: 1 if the averaged networks' originals were moved in this step, otherwise 0.
             every: in how many steps they are moved once.
         """
         self.step.assign_add(1)
-        for copy, name in self._averages.items():
-            self._move_average(getattr(self, copy), getattr(self, name), moved, every)
+        self.move_averages(tf.convert_to_tensor(self.step) // every, moved)
         for tracker in self._trackers:
             tracker.update_state(logs[tracker.name])
         return {tracker.name: tracker.result() for tracker in self._trackers}
 
-    def _move_average(self, average: keras.Model, network: keras.Model, moved, every: int) -> None:
-        # The decay grows to its value, or the random start would weigh on the first thousands of moves.
-        moves = tf.cast(tf.convert_to_tensor(self.step) // every, tf.float32)
-        rate = moved * (1.0 - tf.minimum(self.ema, (1.0 + moves) / (10.0 + moves)))
-        trained = {id(variable) for variable in network.trainable_variables}
-        for target, variable in zip(average.variables, network.variables):
-            value, old = tf.convert_to_tensor(variable), tf.convert_to_tensor(target)
-            # Moving statistics of batch norm are averages already: copied.
-            target.assign(old + rate * (value - old) if id(variable) in trained else value)
-
     # --- what comes out
 
-    def recalibrate(self) -> None:
-        """Gives the averaged generator statistics of batch normalisation of its own, those of fixed codes.
-
-        While training it has those of the trained generator, which lie a few grey levels off. To be called before it
-        is judged or exported; `load_run` and `export` do.
-        """
-        network = self.networks.get("averaged_generator")
-        layers = [layer for _, layer in variables.leaves(network or keras.Sequential())]
-        norms = [layer for layer in layers if hasattr(layer, "moving_mean")]
-        if not norms:
-            return
-        momenta = [norm.momentum for norm in norms]
-        for number in range(CALIBRATION_BATCHES):
-            for norm in norms:
-                norm.momentum = number / (number + 1)  # so that the batches weigh alike
-            first = number * CALIBRATION_SIZE
-            codes = self.grid_codes(range(first, first + CALIBRATION_SIZE), 1)[0]
-            others = self.grid_codes(1, range(first, first + CALIBRATION_SIZE))[1]
-            network(self.latents.join(codes, others), training=True)
-        for norm, momentum in zip(norms, momenta):
-            norm.momentum = momentum
+    def calibration_codes(self, seeds: Sequence[int]) -> tf.Tensor:
+        return self.latents.join(self.identity_codes(seeds), self.observation_codes(seeds))
 
     def score(self, images: tf.Tensor) -> tf.Tensor:
         """How much each tuple looks like a real matched one: uint8 [n, k, h, w, c] to float32 [n], higher = more.
@@ -380,26 +248,3 @@ class AdversarialModel(ImageModel, Players):
         process.
         """
         return {"step": self.step, "rollback": self.rollback, **super().state()}
-
-    def get_config(self) -> dict[str, Any]:
-        """All arguments of the constructor, networks of the user's own among them."""
-        config = {}
-        for name, parameter in list(inspect.signature(type(self).__init__).parameters.items())[1:]:
-            if parameter.kind != parameter.VAR_KEYWORD:
-                value = self._given.get(name, getattr(self, name))
-                own = isinstance(value, keras.Model)
-                config[name] = keras_compat.serialize(value) if own else value
-        return {**config, **getattr(self, "options", {})}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> AdversarialModel:
-        made = {
-            name: keras_compat.deserialize(value) if isinstance(value, dict) else value
-            for name, value in config.items()
-        }
-        return cls(**made)
-
-
-def _rows(shape: Sequence[int]) -> str:
-    """A shape in words, rows in front: `[n, 64, 64, 3]`."""
-    return f"[{', '.join(['n', *map(str, shape)])}]"

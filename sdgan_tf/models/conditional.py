@@ -88,13 +88,7 @@ class ConditionalGAN(AdversarialModel):
     ):
         k = self.tuple_size(told=told)
         latents = LatentSpace.split(d_i, d_o, law)
-        super().__init__(latents, image_size, channels, k, ema, precision, seed, name=name)
-        given = {
-            "generator": generator,
-            "discriminator": discriminator,
-            "identifier": identifier,
-        }
-        self.take_options(options, **given)
+        super().__init__(latents, image_size, channels, k, ema, precision, seed, options, name=name)
         if training_identities < 2 or min(d_i, d_o) < 1 or r1 < 0 or told not in ("pairs", "names"):
             raise ValueError(
                 "This model knows two identities or more, by identity and observation codes of a dimension or more, "
@@ -109,26 +103,19 @@ class ConditionalGAN(AdversarialModel):
         self._operations = augmentation.parse(augment)
         self._objective = objectives.get("dcgan")
         size = (image_size, image_size, channels)
-        known = {"image_size": image_size, "channels": channels}
-        people = {**known, "training_identities": training_identities, "d_i": d_i, "law": law}
+        known = {"image_size": image_size, "channels": channels, "code_size": latents.size}
+        known |= {"training_identities": training_identities, "d_i": d_i, "law": law, "k": k}
         outputs = 1 + training_identities if told == "names" else 1
-        networks = {
-            "generator": self.fit_in(
-                self.make("generator", generator, code_size=latents.size, **known),
-                "generator", {"codes": [latents.size]}, size,
-            ),
-            "identifier": self.fit_in(
-                self.make("identifier", identifier, **people),
-                "identifier", {"images": size, "labels": []}, [d_i], labels="int64",
-            ),
-            "discriminator": self.fit_in(
-                self.make("discriminator", discriminator, k=k, outputs=outputs, **known),
-                "discriminator", {"tuples": [k, *size]}, [outputs] if outputs > 1 else [],
-            ),
-        }  # fmt: skip
-        self.identities = networks["identifier"].shown
+        judged = [outputs] if outputs > 1 else []
+        labelled = {"images": size, "labels": []}
+        self.add("generator", generator, {"codes": [latents.size]}, size, **known)
+        self.add("identifier", identifier, labelled, [d_i], {"labels": "int64"}, **known)
+        self.add(
+            "discriminator", discriminator, {"tuples": [k, *size]}, judged, outputs=outputs, **known
+        )
+        self.identities = self.identifier.shown
         players = {"d": ["discriminator"], "g": ["generator", "identifier"]}
-        self.own(networks, players, averaged=("generator", "identifier"))
+        self.play(players, averaged=("generator", "identifier"))
 
     @classmethod
     def tuple_size(cls, **arguments: Any) -> int:

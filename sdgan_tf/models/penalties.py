@@ -67,14 +67,15 @@ def mix(tuples: tf.Tensor) -> tf.Tensor:
 
 
 def truly_mixed(tuples: tf.Tensor, identity: tf.Tensor | None) -> tf.Tensor:
-    """Weights of what `mix` makes, float32 [n]: 0 where both halves show one identity after all.
+    """Weights of what `mix` makes, float32 [n]: 0 where both halves show one identity after all, as those of a single
+    tuple do.
 
     Args:
         tuples: those that are mixed, [n, k, ...].
         identity: int64 [n], who is in each; None where that is not known.
 
     Raises:
-        ValueError: a single tuple, which has none to be mixed with.
+        ValueError: a batch that is known to hold a single tuple, which has none to be mixed with.
     """
     if tuples.shape[0] == 1:
         raise ValueError(
@@ -82,7 +83,7 @@ def truly_mixed(tuples: tf.Tensor, identity: tf.Tensor | None) -> tf.Tensor:
             "Received: 1 tuple"
         )
     if identity is None:
-        return tf.ones([tf.shape(tuples)[0]])
+        identity = tf.range(tf.shape(tuples)[0])
     return tf.cast(tf.not_equal(identity, tf.roll(identity, 1, axis=0)), tf.float32)
 
 

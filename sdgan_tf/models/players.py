@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,12 +10,12 @@ import numpy as np
 import tensorflow as tf
 from tensorflow import keras
 
-from sdgan_tf import keras_compat
+from sdgan_tf import keras_compat, registry
 from sdgan_tf.models import variables
 
 
 class Players(keras.Model):
-    """Builds, compiles, saves and moves named networks.
+    """Makes, compiles, saves and moves named networks.
 
     Each network is an attribute of its own name. A player is a name with the networks that its optimizer moves; it may
     be any number of them, and a network may be moved by several players or by none. The player `"d"` has the optimizer
@@ -24,27 +25,114 @@ class Players(keras.Model):
         networks: the networks by name.
         players: names of networks, by player.
         optimizers: the optimizers by player, once compiled.
-        precision: `"mixed_float16"` has the losses scaled.
+        options: arguments of the constructor that parts of the model take.
+
+    Args:
+        precision: of the networks that are made by name; `"mixed_float16"` has the losses scaled, too.
+        seed: of the first weights.
+        options: see the attribute.
+        **kwargs: for `keras.Model`, such as `name`.
     """
 
-    precision: str
-    players: Mapping[str, Sequence[str]]
+    def __init__(self, precision: str, seed: int, options: Mapping[str, Any], **kwargs: Any):
+        super().__init__(**kwargs)
+        self.precision = precision
+        self.seed = seed
+        self.options = dict(options)
+        self.players: dict[str, tuple[str, ...]] = {}
+        self._names: list[str] = []
+        # Networks of the user's own, or names, as the constructor was given them.
+        self._given: dict[str, str | keras.Model] = {}
+        self._inputs: dict[str, list[tuple[Sequence[int], str]]] = {}
+        self._unused = set(options)
+
+    # --- what a constructor calls
+
+    def take(self, part: type) -> Any:
+        """A part of the model, made of those of the options that its constructor takes."""
+        return part(**self._options_of(part))
+
+    def add(
+        self,
+        name: str,
+        network: str | keras.Model,
+        inputs: Mapping[str, Sequence[int]],
+        output: Sequence[int],
+        dtypes: Mapping[str, str] | None = None,
+        **known: Any,
+    ) -> None:
+        """Adds a network, builds it by showing it zeros, and refuses one that gives something else than it should.
+
+        Args:
+            name: of the network, and its kind in the register; where the constructor of the model has an argument of
+                this name, `network` is what it was given.
+            network: ready, or the registered name of one to make of `known` and of the model's options, as far as its
+                constructor takes them.
+            inputs: shapes of its inputs without the batch, by what errors call them.
+            output: shape of what it gives, without the batch.
+            dtypes: of inputs that are not float32.
+            **known: what the model knows of the network.
+
+        Raises:
+            ValueError: it fails on these inputs, or gives something else.
+        """
+        self._given[name] = network
+        if isinstance(network, str):
+            cls = registry.get(name, network)
+            takes = inspect.signature(cls.__init__).parameters
+            known = {key: value for key, value in known.items() if key in takes}
+            policy = keras_compat.policy(self.precision)
+            network = cls(**{**self._options_of(cls), **known}, dtype=policy)
+        dtypes = dtypes or {}
+        self._inputs[name] = [(shape, dtypes.get(key, "float32")) for key, shape in inputs.items()]
+        takes = ", ".join(f"{key} {_rows(shape)}" for key, shape in inputs.items())
+        kind = type(network).__name__
+        try:
+            made = self._show(network, name)
+        except (ValueError, TypeError, tf.errors.OpError) as error:
+            raise ValueError(f"The {name} takes {takes}. Received: {kind}, {error}") from error
+        if tuple(made.shape) != (2, *output):
+            raise ValueError(
+                f"The {name} takes {takes} and gives {_rows(output)}. "
+                f"Received: {kind}, which gives {tuple(made.shape)} for n=2"
+            )
+        self._own(name, network)
+
+    def play(self, players: Mapping[str, Sequence[str]]) -> None:
+        """Says who moves which networks, when all are added, and refuses options that no part has taken.
+
+        Args:
+            players: the names of the networks that each player's optimizer moves.
+        """
+        if self._unused:
+            unused = ", ".join(f"{name}={self.options[name]!r}" for name in sorted(self._unused))
+            raise ValueError(
+                f"No part of this {type(self).__name__} takes such an option: see its constructor and those of "
+                f"{', '.join(type(network).__name__ for network in self.networks.values())}. Received: {unused}"
+            )
+        self.players = {player: tuple(names) for player, names in players.items()}
+        self.built = True
+
+    def _options_of(self, part: type) -> dict[str, Any]:
+        own = inspect.signature(type(self).__init__).parameters
+        takes = set(registry.arguments(part)) - set(own)
+        self._unused -= takes
+        return {name: value for name, value in self.options.items() if name in takes}
+
+    def _show(self, network: keras.Model, name: str) -> tf.Tensor:
+        return network(*(tf.zeros([2, *shape], dtype) for shape, dtype in self._inputs[name]))
+
+    def _own(self, name: str, network: keras.Model) -> None:
+        """Draws the first weights: a pure function of the seed, the network's name and the place of each layer in it."""
+        self._names.append(name)
+        setattr(self, name, network)
+        variables.seed(network, name, self.seed)
+
+    # --- networks and optimizers
 
     def default_optimizers(self) -> dict[str, Any]:
         """The optimizers that `compile()` makes, by player."""
         raise NotImplementedError
-
-    def _own(
-        self, networks: Mapping[str, keras.Model], players: Mapping[str, Sequence[str]], seed: int
-    ) -> None:
-        """Takes networks, which have been built, as its own, and draws their first weights: a pure function of the
-        seed, the network's name and the place of each layer in it.
-        """
-        self._names = tuple(networks)
-        self.players = {player: tuple(names) for player, names in players.items()}
-        for name, network in networks.items():
-            setattr(self, name, network)
-            variables.seed(network, name, seed)
 
     @property
     def networks(self) -> dict[str, keras.Model]:
@@ -146,3 +234,33 @@ class Players(keras.Model):
     def move(self, player: str, tape: tf.GradientTape, loss: tf.Tensor) -> None:
         """One step of a player's optimizer down the gradients of `loss`, which `tape` recorded."""
         self.apply_gradients(player, self.gradients(player, tape, loss))
+
+    # --- configuration
+
+    def build(self, input_shape: Any = None) -> None:
+        """Does nothing: the constructor has built all networks."""
+        self.built = True
+
+    def get_config(self) -> dict[str, Any]:
+        """All arguments of the constructor, networks of the user's own among them."""
+        config = {}
+        for name, parameter in list(inspect.signature(type(self).__init__).parameters.items())[1:]:
+            if parameter.kind != parameter.VAR_KEYWORD:
+                value = self._given[name] if name in self._given else getattr(self, name)
+                own = isinstance(value, keras.Model)
+                config[name] = keras_compat.serialize(value) if own else value
+        return {**config, **self.options}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Players:
+        return cls(
+            **{
+                name: keras_compat.deserialize(value) if isinstance(value, dict) else value
+                for name, value in config.items()
+            }
+        )
+
+
+def _rows(shape: Sequence[int]) -> str:
+    """A shape in words, rows in front: `[n, 64, 64, 3]`."""
+    return f"[{', '.join(['n', *map(str, shape)])}]"

@@ -80,8 +80,7 @@ class SDBEGAN(AdversarialModel):
         **options: Any,
     ):
         latents = LatentSpace.split(d_i, d_o, law)
-        super().__init__(latents, image_size, channels, k, ema, precision, seed, name=name)
-        self.take_options(options, generator=generator, discriminator=discriminator)
+        super().__init__(latents, image_size, channels, k, ema, precision, seed, options, name=name)
         if gamma <= 0 or rate_k < 0:
             raise ValueError(
                 "The ratio of errors is above 0 and the rate of k_t at least 0. "
@@ -91,20 +90,12 @@ class SDBEGAN(AdversarialModel):
         self.rate_k = rate_k
         self.d_i, self.d_o, self.law = d_i, d_o, law
         size = (image_size, image_size, channels)
-        known = {"image_size": image_size, "channels": channels}
-        tuples = {**known, "k": k, "d_i": d_i, "d_o": d_o}
-        networks = {
-            "generator": self.fit_in(
-                self.make("generator", generator, code_size=latents.size, **known),
-                "generator", {"codes": [latents.size]}, size,
-            ),
-            "discriminator": self.fit_in(
-                self.make("discriminator", discriminator, **tuples),
-                "discriminator", {"tuples": [k, *size]}, [k, *size],
-            ),
-        }  # fmt: skip
+        known = {"image_size": image_size, "channels": channels, "code_size": latents.size}
+        tuples = {"k": k, "d_i": d_i, "d_o": d_o, **known}
+        self.add("generator", generator, {"codes": [latents.size]}, size, **known)
+        self.add("discriminator", discriminator, {"tuples": [k, *size]}, [k, *size], **tuples)
         self.k_t = keras_compat.add_weight(self, "k_t", (), trainable=False, autocast=False)
-        self.own(networks, {"d": ["discriminator"], "g": ["generator"]})
+        self.play({"d": ["discriminator"], "g": ["generator"]})
 
     def default_optimizers(self) -> dict[str, Any]:
         """Adam with beta_1 .9 for both, its rate 8e-5 halved every 100,000 steps down to 2e-5: as

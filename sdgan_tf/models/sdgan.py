@@ -87,41 +87,31 @@ class SDGAN(AdversarialModel):
         **options: Any,
     ):
         latents = LatentSpace.split(d_i, d_o, law)
-        super().__init__(latents, image_size, channels, k, ema, precision, seed, name=name)
-        self.take_options(
-            options, generator=generator, discriminator=discriminator, recogniser=recogniser
-        )
+        super().__init__(latents, image_size, channels, k, ema, precision, seed, options, name=name)
         self.objective = objective
         self.critic_steps = critic_steps
         self.d_i, self.d_o, self.law = d_i, d_o, law
         self.augment = augment
+        self.recogniser = recogniser
         self._objective = objectives.get(objective)
         self._operations = augmentation.parse(augment)
-        extras = {name: options[name] for name in vars(Regularizers()) if name in options}
-        self.regularizers = Regularizers(**extras)
+        self.regularizers = self.take(Regularizers)
         size = (image_size, image_size, channels)
-        known = {"image_size": image_size, "channels": channels, "k": k}
-        networks = {
-            "generator": self.fit_in(
-                self.make("generator", generator, code_size=latents.size, **known),
-                "generator", {"codes": [latents.size]}, size,
-            ),
-            "discriminator": self.fit_in(
-                self.make("discriminator", discriminator, **known),
-                "discriminator", {"tuples": [k, *size]}, [],
-            ),
-        }  # fmt: skip
-        self._check_options(networks["discriminator"])
+        known = {"image_size": image_size, "channels": channels, "k": k, "code_size": latents.size}
+        self.add("generator", generator, {"codes": [latents.size]}, size, **known)
+        self.add("discriminator", discriminator, {"tuples": [k, *size]}, [], **known)
+        self._check_options()
+        logs = [*(["d_mixed"] if self.regularizers.mixed else []), *self._recognised]
+        of_d = ["discriminator"]
+        if self._recognised:
+            inputs = {"features": self._features_shape()}
+            self.add("recogniser", recogniser, inputs, [latents.size], **known)
+            of_d.append("recogniser")
         if self.regularizers.lecam:
             self.anchors = keras_compat.add_weight(
                 self, "anchors", [2], trainable=False, autocast=False
             )
-        self.recogniser = recogniser
-        if self._recognised:
-            networks["recogniser"] = self._make_recogniser(networks["discriminator"], recogniser)
-        players = {"d": [name for name in networks if name != "generator"], "g": ["generator"]}
-        logs = ["d_mixed"] if self.regularizers.mixed else []
-        self.own(networks, players, logs=[*logs, *self._recognised])
+        self.play({"d": of_d, "g": ["generator"]}, logs=logs)
 
     @property
     def _recognised(self) -> dict[str, str]:
@@ -129,22 +119,22 @@ class SDGAN(AdversarialModel):
         blocks = {"recognise_i": "identity", "recognise_o": "observation"}
         return {name: block for name, block in blocks.items() if getattr(self.regularizers, name)}
 
-    def _make_recogniser(
-        self, discriminator: keras.Model, recogniser: str | keras.Model
-    ) -> keras.Model:
+    def _features_shape(self) -> list[int]:
+        """Of what the discriminator sees in one image."""
         size = [self.image_size, self.image_size, self.channels]
         tuples = tf.zeros([1, self.k, *size])
-        features = siamese.features_of(discriminator, [tuples], training=False)[0].shape[2:]
-        if list(features) == size:
+        (features,) = siamese.features_of(self.discriminator, [tuples], training=False)
+        shape = list(features.shape[2:])
+        if shape == size:
             raise ValueError(
                 "A recogniser reads what the discriminator sees in single images: give it a Siamese one, see "
-                f"networks.SiameseDiscriminator. Received: {type(discriminator).__name__}, which sees tuples as a whole"
+                "networks.SiameseDiscriminator. Received: "
+                f"{type(self.discriminator).__name__}, which sees tuples as a whole"
             )
-        made = self.make("recogniser", recogniser, code_size=self.latents.size)
-        return self.fit_in(made, "recogniser", {"features": features}, [self.latents.size])
+        return shape
 
-    def _check_options(self, discriminator: keras.Model) -> None:
-        mixed = self.regularizers.mixed
+    def _check_options(self) -> None:
+        discriminator, mixed = self.discriminator, self.regularizers.mixed
         if self.critic_steps < 0 or (mixed and self.k < 2):
             raise ValueError(
                 "Critic steps are 0 or more, and mixed tuples need two images or more. "

@@ -54,7 +54,7 @@ class BEGANGenerator(keras.Model):
         options = policy_of(self)
         self.start = keras.layers.Dense(SMALLEST_MAP**2 * dim, **options)
         self.convs = [
-            _conv(dim, options) for _ in range(2 * halvings(image_size, SMALLEST_MAP) + 2)
+            _conv(dim, options) for _ in range(2 * halvings(image_size, SMALLEST_MAP, dim) + 2)
         ]
         self.double = keras.layers.UpSampling2D(**options)
         # The picture itself stays float32 under every precision policy.
@@ -119,7 +119,7 @@ class SiameseAutoencoder(keras.Model):
         self.dim = dim
 
         options = policy_of(self)
-        count = halvings(image_size, SMALLEST_MAP)
+        count = halvings(image_size, SMALLEST_MAP, dim)
         self.encoder = [_conv(dim, options)]
         for level in range(1, count + 2):
             self.encoder += [_conv(level * dim, options), _conv(level * dim, options)]

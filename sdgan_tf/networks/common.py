@@ -9,16 +9,18 @@ from tensorflow import keras
 from sdgan_tf import keras_compat
 
 
-def halvings(image_size: int, smallest: int) -> int:
-    """How many layers of stride 2 lie between pictures of `image_size` and maps of `smallest`.
+def halvings(image_size: int, smallest: int, dim: int) -> int:
+    """How many layers of stride 2 lie between images of `image_size` and maps of `smallest`.
 
     Raises:
-        ValueError: `image_size` is not `smallest` doubled once or more.
+        ValueError: `image_size` is not `smallest` doubled once or more, or maps of `dim` channels have none.
     """
+    if dim < 1:
+        raise ValueError(f"Networks are at least one channel wide. Received: dim={dim}")
     count = (image_size // smallest).bit_length() - 1
     if count < 1 or smallest * 2**count != image_size:
         raise ValueError(
-            f"These networks make pictures whose edge is a power of two, {2 * smallest} or more. "
+            f"These networks take and make images whose edge is a power of two, {2 * smallest} or more. "
             f"Received: image_size={image_size}"
         )
     return count

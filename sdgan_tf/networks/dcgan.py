@@ -49,7 +49,7 @@ class DCGANGenerator(keras.Model):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        count = halvings(image_size, SMALLEST_MAP)
+        count = halvings(image_size, SMALLEST_MAP, dim)
         self.code_size = code_size
         self.image_size = image_size
         self.channels = channels
@@ -156,7 +156,7 @@ class SiameseDCGANDiscriminator(SiameseDiscriminator):
                 f"Received: join={join!r}, join_layers={join_layers}"
             )
 
-        widths = [dim * 2**power for power in range(halvings(image_size, SMALLEST_MAP))]
+        widths = [dim * 2**power for power in range(halvings(image_size, SMALLEST_MAP, dim))]
         options = {"spectral": norm == "spectral", "initializer": initializer}
         self._options = {**policy_of(self), **options}
         first = [Conv(full_size, 3, 1, **self._options)] if full_size else []

@@ -41,7 +41,7 @@ class Embedder(keras.Model):
         self.channels = channels
         self.dim = dim
         self.embedding_size = embedding_size
-        widths = [dim * 2 ** min(power, 3) for power in range(halvings(image_size, 4))]
+        widths = [dim * 2 ** min(power, 3) for power in range(halvings(image_size, 4, dim))]
         self.convolutions = [
             keras.layers.Conv2D(width, 3, 2, "same", use_bias=False, kernel_initializer="he_normal")
             for width in widths

@@ -31,8 +31,8 @@ class Client:
         timeout: seconds that a call may take, with all its retries.
         retries: how often a request is sent again, 0 to 4 times, where the error is transient: the
             server starts, is replaced, or has a full queue. The waits double, to 1.6 seconds.
-        max_rows: a request with more is refused. `bin/export` has the server compute as many at
-            once, and TF Serving takes no larger request.
+        max_rows: a request with more is refused. TF Serving takes no more than `max_batch_size` in
+            the `batching.config` that `bin/export` writes: 64, or fewer where images are large.
         max_bytes: an answer of the server that has more is refused.
 
     Raises:

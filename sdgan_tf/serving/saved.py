@@ -46,7 +46,8 @@ class ExportedModel(ImageModel):
             self.images = restored.images
         else:  # what version 0.1.0 wrote
             config = described["config"]
-            self.model = described["class"].lower()
+            name = described["class"].lower()
+            self.model = name if name in ("sdgan", "sdbegan") else "conditional"
             self.image_size, self.channels = config["image_size"], config["channels"]
             self.latents = LatentSpace.split(config["d_i"], config["d_o"], config["codes"])
             self.images = restored.pictures
@@ -64,7 +65,13 @@ class ExportedModel(ImageModel):
     def score(self, images: tf.Tensor | np.ndarray) -> tf.Tensor:
         """How much each tuple looks like a real matched one: uint8 [n, k, h, w, c] to float32 [n],
         higher = more.
+
+        Raises:
+            NotImplementedError: the model does not score tuples.
+            ValueError: the tuples are of another type or shape.
         """
+        if "score" not in self._restored.signatures:
+            raise NotImplementedError(f"A model of {self.model} does not score tuples.")
         images = tf.convert_to_tensor(images)
         expected = [self.k, self.image_size, self.image_size, self.channels]
         if images.dtype != tf.uint8 or images.shape[1:].as_list() != expected:

@@ -1,4 +1,4 @@
-"""Keras callbacks: all of the package's, those of a run in full."""
+"""Keras callbacks: all those of the package."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 from tensorflow import keras
+from tqdm.auto import tqdm
 
 from sdgan_tf.training.checkpoints import Checkpoints
 from sdgan_tf.training.collapse import CollapseWatch
@@ -33,18 +34,17 @@ __all__ = [
     "RunLog",
     "StopOnBadLoss",
     "StopOnSignal",
-    "duration",
 ]
 
 
 class RunLog(EverySteps):
-    """The log of a run: a line on the screen, a line of `metrics.jsonl` and TensorBoard scalars at
-    every interval.
+    """Writes the log of a run: at every interval a line on the screen, a line of `metrics.jsonl` and scalars for
+    TensorBoard.
 
     Args:
-        run: where to.
-        every: steps between lines; the numbers are means over that interval.
-        until: the step at which the run ends, for the time left.
+        run: the directory to write to.
+        every: steps between lines; the numbers are means over this interval.
+        until: the step at which the run ends, from which the time left is computed.
         batch_size: tuples in a step.
     """
 
@@ -93,38 +93,41 @@ class RunLog(EverySteps):
         parts = [f"step {step:>{len(str(self.until))}}/{self.until}"]
         for name, value in numbers.items():
             parts.append(f"{name} {value}" if isinstance(value, int) else f"{name} {value:.3f}")
-        left = duration(seconds * max(self.until - step, 0))
+        left = tqdm.format_interval(seconds * max(self.until - step, 0))
         return "  ".join([*parts, f"{rate:.1f} tuples/s", f"{left} left"])
 
 
 class Checkpointing(EverySteps):
-    """Saves the model's whole state at every interval, and the best by a logged number.
+    """Saves the model's whole state at every interval, and when training ends.
 
     Args:
-        checkpoints: where to.
+        checkpoints: where they are saved, and which logged number says which one is best.
         every: steps between checkpoints.
-        best_metric: name of the logged number that says which checkpoint is best; empty for none.
     """
 
-    def __init__(self, checkpoints: Checkpoints, every: int, best_metric: str = ""):
+    def __init__(self, checkpoints: Checkpoints, every: int):
         super().__init__(every)
         self.checkpoints = checkpoints
-        self.best_metric = best_metric
-        self._score = None
+        self._saved: int | None = None
 
     def run(self, step: int, logs: dict[str, Any]) -> None:
-        if self.best_metric:
-            if self.best_metric not in logs:
-                raise ValueError(
-                    f"The best checkpoint is to be chosen by a number that is not logged; there are {sorted(logs)}. "
-                    f"Received: best_metric={self.best_metric!r}"
-                )
-            self._score = float(logs[self.best_metric])
-        self.checkpoints.save(self.model, self._score)
+        metric = self.checkpoints.best_metric
+        if metric and metric not in logs:
+            raise ValueError(
+                f"The best checkpoint is to be chosen by a number that is not logged. There are {sorted(logs)}. "
+                f"Received: best_metric={metric!r}"
+            )
+        self.checkpoints.save(self.model, float(logs[metric]) if metric else None)
+        self._saved = step
+
+    def finish(self) -> None:
+        """Saves the model as it is when training ends or is interrupted, unless that has just been done."""
+        if self._saved != self.model.completed_steps:
+            self.checkpoints.save(self.model)
 
 
 class BadLoss(RuntimeError):
-    """A loss is not a finite number any more."""
+    """A loss is no longer a finite number."""
 
 
 class StopOnBadLoss(keras.callbacks.Callback):
@@ -133,7 +136,7 @@ class StopOnBadLoss(keras.callbacks.Callback):
     Keras' `TerminateOnNaN` looks at a log called `loss` only, which adversarial models do not have.
 
     Args:
-        checkpoints: named by the error, as what is left to go on from.
+        checkpoints: the error names the last one of them, to go on from.
     """
 
     def __init__(self, checkpoints: Checkpoints):
@@ -150,7 +153,7 @@ class StopOnBadLoss(keras.callbacks.Callback):
 
 
 class Interrupted(RuntimeError):
-    """A signal asked the run to end."""
+    """A signal has asked the run to end."""
 
     def __init__(self, number: int):
         super().__init__(signal.Signals(number).name)
@@ -158,8 +161,8 @@ class Interrupted(RuntimeError):
 
 
 class StopOnSignal(keras.callbacks.Callback):
-    """Ends training by raising `Interrupted` between two steps after Ctrl-C or SIGTERM; a second
-    one ends it at once.
+    """Ends training by raising `Interrupted` between two steps, after Ctrl-C or SIGTERM. A second such signal ends the
+    process at once.
     """
 
     SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -170,13 +173,13 @@ class StopOnSignal(keras.callbacks.Callback):
         self._before: dict[int, Any] = {}
 
     def install(self) -> None:
-        """Starts to listen, in the main thread; in others, which may not, it does nothing."""
+        """Starts to listen for signals; does nothing outside the main thread, where Python allows no listening."""
         if threading.current_thread() is not threading.main_thread():
             return
         self._before = {number: signal.signal(number, self._note) for number in self.SIGNALS}
 
     def restore(self) -> None:
-        """Puts the former handlers back."""
+        """Puts back the handlers that were there before."""
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before = {}
@@ -188,10 +191,3 @@ class StopOnSignal(keras.callbacks.Callback):
     def _note(self, number: int, frame: Any) -> None:
         self._received = number
         self.restore()
-
-
-def duration(seconds: float) -> str:
-    """`"1:02:03"` or `"2:03"`."""
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from absl import logging
 
-from sdgan_tf.files import atomic_file
+from sdgan_tf.files import atomic_file, read_json, write_json
 from sdgan_tf.models import AdversarialModel
 from sdgan_tf.training import upgrade
+
+# Of the name under which a checkpoint holds the number that says how good it is.
+SCORE = "score/"
 
 
 class CheckpointError(RuntimeError):
@@ -19,74 +21,77 @@ class CheckpointError(RuntimeError):
 
 
 class Checkpoints:
-    """The folder of a run's checkpoints: the newest ones, and the best where a number says which it
-    is.
+    """The folder of a run's checkpoints: the newest ones, and the best one where a number says which one that is.
 
-    A checkpoint is an `.npz` of plain arrays (no pickle): all networks and optimizers, step counter and the running means of the log. Equal states give equal bytes.
+    A checkpoint is an `.npz` of plain arrays (no pickle): all networks and optimizers, the step counter, the running
+    means of the log and, where a number says which checkpoint is best, that number. Equal states give equal bytes.
+    `best.json` says which one is best, of those that are there.
 
     Args:
         folder: made when first written to.
         keep: how many of the newest stay, at least 1.
-        best_mode: `"min"` or `"max"`: which score is the better one.
+        best_metric: name of the number by which the best checkpoint is kept; empty for none.
+        best_mode: `"min"` or `"max"`: which of its values is the better one.
 
     Attributes:
-        suspect_from: step from which on the run is suspected to have collapsed, or None; the last
-            checkpoint from before stays, too.
+        suspect_from: step from which on the run is suspected to have collapsed, or None. The last checkpoint from
+            before that step is kept as well.
     """
 
-    def __init__(self, folder: str | Path, keep: int = 3, best_mode: str = "min"):
+    def __init__(
+        self,
+        folder: str | Path,
+        keep: int = 3,
+        best_metric: str = "",
+        best_mode: str = "min",
+    ):
         if keep < 1:
             raise ValueError(f"At least one checkpoint is kept. Received: keep={keep}")
         if best_mode not in ("min", "max"):
-            raise ValueError(f"best_mode is 'min' or 'max'. Received: {best_mode!r}")
+            raise ValueError(f"best_mode is 'min' or 'max'. Received: best_mode={best_mode!r}")
         self.folder = Path(folder)
         self.keep = keep
+        self.best_metric = best_metric
         self.best_mode = best_mode
         self.suspect_from: int | None = None
 
     def steps(self) -> list[int]:
-        """Steps that have a checkpoint, ascending."""
+        """The steps that have a checkpoint, in ascending order."""
         numbers = (path.stem.split("-", 1)[1] for path in self.folder.glob("step-*.npz"))
         return sorted(int(number) for number in numbers if number.isdecimal())
 
     def path(self, step: int) -> Path:
-        """Where the checkpoint of `step` lies."""
+        """The file of the checkpoint of `step`."""
         return self.folder / f"step-{step:08d}.npz"
 
     def best(self) -> int | None:
-        """The step with the best score, or None where none was given."""
-        record = self._best_record()
-        return record and record["step"]
+        """The step of the best checkpoint, or None where no number says which one that is."""
+        step = self._best_record().get("step")
+        return step if step in self.steps() else None
 
     def last_unsuspected(self) -> int | None:
-        """The newest step with a checkpoint that is under no suspicion, or None where there is
-        none.
-        """
+        """The newest step with a checkpoint from before a suspected collapse, or None where there is none."""
         limit = float("inf") if self.suspect_from is None else self.suspect_from
         return max((step for step in self.steps() if step < limit), default=None)
 
     def forget_after(self, step: int) -> None:
-        """Removes the checkpoints past `step`, and the note of the best one where it is among
-        them.
-        """
-        if (self.best() or 0) > step:
-            (self.folder / "best.json").unlink()
+        """Removes the checkpoints of later steps. The best one is then the best of those that are left."""
         # The newest first: killed amid this, the run comes by here again.
         for later in reversed(self.steps()):
             if later > step:
                 self.path(later).unlink()
+        self._note_best()
 
     def save(self, model: AdversarialModel, score: float | None = None) -> Path:
-        """Writes the checkpoint of the model's step, then removes those that are neither new nor
-        best.
+        """Writes the checkpoint of the model's step, then removes those that are neither new nor the best.
 
         Args:
             model: a compiled model.
-            score: number by which the best checkpoint is kept.
+            score: value of `best_metric`; without one, or where it is not finite, the checkpoint is not a best one.
 
         Raises:
-            CheckpointError: the disk refused, or a weight is not finite; older checkpoints stay as
-                they are.
+            CheckpointError: the file could not be written, or a weight is not finite. Older checkpoints stay as they
+                are.
         """
         arrays = {name: np.asarray(value) for name, value in model.state().items()}
         broken = [name for name, array in arrays.items() if not np.all(np.isfinite(array))]
@@ -96,41 +101,42 @@ class Checkpoints:
                 f"not saved. {self.remaining()}"
             )
         path = self.path(model.completed_steps)
+        if score is not None and np.isfinite(score):
+            arrays[SCORE + self.best_metric] = np.float64(score)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            # The score first: killed between the two, a run comes by here again, with the same
-            # score.
-            self._note_score(model.completed_steps, score)
             with atomic_file(path) as file:
                 np.savez(file, **arrays)
+            self._note_best()
         except OSError as error:
             raise CheckpointError(
                 f"Could not write {path}: {error}. Free some space and run the same command again. {self.remaining()}"
             ) from error
-        self._rotate()
+        self._rotate(model.completed_steps)
         return path
 
-    def load(self, model: AdversarialModel, step: int, optimizers: bool = True) -> None:
+    def load(self, model: AdversarialModel, step: int, to_continue: bool = True) -> None:
         """Gives `model` the state that it had at `step`.
 
         Args:
             model: a compiled model.
             step: one of `steps()`.
-            optimizers: whether the state of the optimizers is wanted, too.
+            to_continue: whether the optimizers and the running means of the log get their state, too, which training
+                needs and which differs between stacks and versions.
 
         Raises:
-            CheckpointError: no such checkpoint, a damaged file, or one of another model.
+            CheckpointError: there is no such checkpoint, its file is damaged, or it belongs to another model.
         """
         path = self.path(step)
         try:
             with np.load(path, allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
+                arrays = {name: file[name] for name in file.files if not name.startswith(SCORE)}
         except Exception as error:  # A damaged zip file raises nearly anything.
             raise CheckpointError(f"Could not read the checkpoint {path}: {error}") from error
         state = model.state()
         arrays = upgrade.arrays(arrays)
-        if not optimizers:
-            arrays, state = _without_optimizers(arrays), _without_optimizers(state)
+        if not to_continue:
+            arrays, state = _of_use(arrays), _of_use(state)
         different = sorted(set(arrays) ^ set(state)) or [
             name for name, value in state.items() if tuple(value.shape) != arrays[name].shape
         ]
@@ -142,8 +148,13 @@ class Checkpoints:
             value.assign(arrays[name])
 
     def load_newest(self, model: AdversarialModel) -> int | None:
-        """Loads the newest checkpoint that can be read, with a warning for any that cannot; None
-        where there is none.
+        """Loads the newest checkpoint that can be read, and warns of each newer one that cannot be.
+
+        Returns:
+            Its step, or None where there is no checkpoint.
+
+        Raises:
+            CheckpointError: there are checkpoints, but none can be read.
         """
         for step in reversed(self.steps()):
             try:
@@ -151,13 +162,14 @@ class Checkpoints:
             except CheckpointError as error:
                 logging.warning("%s Trying the one before.", error)
             else:
+                self._note_best()  # It may have been saved right before a kill.
                 return step
         if self.steps():
             raise CheckpointError(f"None of the checkpoints in {self.folder} can be read.")
         return None
 
     def remaining(self) -> str:
-        """A sentence on where a run can go on from."""
+        """A sentence that says where a run can go on from."""
         steps = self.steps()
         return (
             f"The last good checkpoint is {self.path(steps[-1])}."
@@ -165,24 +177,52 @@ class Checkpoints:
             else "There is no checkpoint yet."
         )
 
-    def _best_record(self) -> dict | None:
+    def _best_record(self) -> dict[str, Any]:
         path = self.folder / "best.json"
-        return json.loads(path.read_text()) if path.exists() else None
+        advice = "Delete it: the run notes the best checkpoint anew."
+        return read_json(path, CheckpointError, advice) if path.exists() else {}
 
-    def _note_score(self, step: int, score: float | None) -> None:
-        if score is None or not np.isfinite(score):
+    def _note_best(self) -> None:
+        """Writes down which checkpoint is the best one, if that has changed."""
+        if not self.best_metric:
             return
         record = self._best_record()
-        sign = 1 if self.best_mode == "min" else -1
-        if record is None or sign * score < sign * record["score"]:
-            with atomic_file(self.folder / "best.json") as file:
-                file.write(json.dumps({"step": step, "score": float(score)}).encode())
+        scores = {step: self._score(step) for step in self.steps()}
+        # Version 0.1.0 wrote the score here alone, and not of which number.
+        if "metric" not in record and scores.get(record.get("step"), 0.0) is None:
+            scores[record["step"]] = record["score"]
+        known = {step: score for step, score in scores.items() if score is not None}
+        if not known:
+            return
+        # Of equals the older one, which comes first.
+        best = (min if self.best_mode == "min" else max)(known, key=known.get)
+        by = {"metric": self.best_metric, "mode": self.best_mode}
+        if any(record.get(name, value) != value for name, value in by.items()):
+            logging.warning("The best checkpoint was kept by %s, and now is by %s.", record, by)
+        content = {"step": best, **by, "score": known[best]}
+        if content != record:
+            write_json(self.folder / "best.json", content)
 
-    def _rotate(self) -> None:
-        for step in self.steps()[: -self.keep]:
+    def _score(self, step: int) -> float | None:
+        """The value of `best_metric` that a checkpoint was saved with, or None."""
+        try:
+            with np.load(self.path(step), allow_pickle=False) as file:
+                return float(file[SCORE + self.best_metric])
+        except Exception:  # There is none, or the file is damaged.
+            return None
+
+    def _rotate(self, saved: int) -> None:
+        # Later ones are damaged, or training would have gone on from there. It comes by them again.
+        done = [step for step in self.steps() if step <= saved]
+        for step in done[: -self.keep]:
             if step not in (self.best(), self.last_unsuspected()):
                 self.path(step).unlink()
 
 
-def _without_optimizers(state: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in state.items() if "_optimizer/" not in name}
+def _of_use(state: dict[str, Any]) -> dict[str, Any]:
+    """The part of a state that a model needs to be used."""
+    return {
+        name: value
+        for name, value in state.items()
+        if "_optimizer/" not in name and not name.startswith("log/")
+    }

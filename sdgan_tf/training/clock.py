@@ -1,31 +1,30 @@
-"""How long a run has trained, and an end to it."""
+"""Measures how long a run has trained, and ends it after a given time."""
 
 from __future__ import annotations
 
-import json
 import time
 from typing import Any
 
-from sdgan_tf.files import write_json
+from sdgan_tf.files import read_json, write_json
 from sdgan_tf.training.periodic import EverySteps
-from sdgan_tf.training.run_directory import RunDirectory
+from sdgan_tf.training.run_directory import RunDirectory, RunError
 
 
 class Clock(EverySteps):
-    """Counts the seconds that a run spends in its training steps, and ends it when they are up.
+    """Counts the seconds that a run spends in its training steps, and ends it after a given time.
 
-    What lies between the steps (grids, checkpoints, evaluation) does not count, nor does the first
-    step of a process, which compiles. The count outlives the process in the run's `clock.json`: what
-    was trained and lost by a kill after the last note is not in it. To stand behind `StopOnBadLoss`,
-    which waits for the step to end.
+    The time between the steps (grids, checkpoints, evaluation) does not count, and neither does the first step of a
+    process, which compiles. The count is kept in the run's `clock.json`. What a killed process trained after its last
+    note is not in it, and is trained again. In the list of callbacks the clock stands behind `StopOnBadLoss`, which
+    waits for the step to end.
 
     Args:
-        run: where it is kept.
+        run: the directory that the count is kept in.
         every: steps between two notes of the count.
-        minutes: of training, earlier parts of the run included, after which it ends; 0 for never.
+        minutes: of training, earlier parts of the run included, after which the run ends; 0 for never.
 
     Attributes:
-        seconds: counted so far.
+        seconds: what has been counted so far.
     """
 
     def __init__(self, run: RunDirectory, every: int, minutes: float = 0.0):
@@ -36,12 +35,15 @@ class Clock(EverySteps):
             )
         self.file = run.path / "clock.json"
         self.minutes = minutes
-        self.seconds = json.loads(self.file.read_text())["seconds"] if self.file.exists() else 0.0
+        self.seconds = 0.0
+        if self.file.exists():
+            advice = "Delete it to count anew, from nothing."
+            self.seconds = read_json(self.file, RunError, advice)["seconds"]
         self._warm = False
 
     @property
     def is_over(self) -> bool:
-        """Whether the minutes are up."""
+        """Whether the run has had its minutes."""
         return bool(self.minutes) and self.seconds >= 60 * self.minutes
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
@@ -59,5 +61,5 @@ class Clock(EverySteps):
         self.note()
 
     def note(self) -> None:
-        """Writes the count down."""
+        """Writes the count to its file."""
         write_json(self.file, {"seconds": round(self.seconds, 3)})

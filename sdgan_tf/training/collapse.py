@@ -1,4 +1,4 @@
-"""The watch for collapse, the known disease of adversarial training."""
+"""Watches for collapse, the known failure of adversarial training, in which all images become alike."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from sdgan_tf.training.checkpoints import Checkpoints
 from sdgan_tf.training.periodic import EverySteps
 
 IDENTITIES, OBSERVATIONS = 8, 8
-# More of the real ones, which are measured but once: all ratios depend on them.
+# There are more of the real ones, which are measured only once: all ratios depend on them.
 REAL_IDENTITIES = 32
 
 # Healthy runs were measured at .6 to .95 of the real variety.
 LEAST_VARIETY = 0.1
-# A single bad measurement is a bad batch, or a generator between two modes.
+# A single bad measurement may come from a bad batch, or from a generator that changes from one mode to another.
 PATIENCE = 5
-# A generator that has never been well by then has not only not begun to learn yet.
+# A generator that draws nothing of use by this step has collapsed, and is not merely slow to begin.
 GRACE = 2000
 
 ADVICE = (
@@ -43,19 +43,19 @@ class Collapsed(RuntimeError):
 
 
 def variety(grid: np.ndarray) -> tuple[float, float]:
-    """How much pictures differ, within and between identities.
+    """How much images differ, within and between identities.
 
-    Two pictures differ by the root of their mean squared difference.
+    The difference of two images is the root of their mean squared difference.
 
     Args:
         grid: uint8 [identities, observations, h, w, c].
 
     Returns:
-        Means over all pairs of pictures of one identity, and of different ones, as shares of the
-        whole range, 0 to 1; NaN where there is no such pair.
+        The mean differences over all pairs of images of one identity, and over those of two identities, as shares of
+        the whole range, 0 to 1; NaN where there is no such pair.
     """
     identities, observations = grid.shape[:2]
-    # Sums of products of bytes are exact in float64: equal pictures differ by 0, on every machine.
+    # Sums of products of bytes are exact in float64: equal images differ by 0, on every machine.
     flat = grid.reshape(identities * observations, -1).astype(np.float64)
     products = flat @ flat.T
     squares = products.diagonal()
@@ -72,28 +72,27 @@ def _mean(values: np.ndarray) -> float:
 
 
 class CollapseWatch(EverySteps):
-    """Measures how much imagined pictures differ, and says so when the model has collapsed.
+    """Measures how much imagined images differ, and tells when the model has collapsed.
 
-    The pictures are always of the same codes. Each measurement adds to the logged numbers, for the
-    callbacks that come later in the list:
+    The images are always of the same codes. Each measurement adds to the logged numbers, for the callbacks that come
+    later in the list:
 
-    - `variety_within`: the variety within imagined identities as a share of the real one; near 0,
-      `z_O` is ignored. Only of models that have a `z_O`.
-    - `variety_between`: the same between identities; near 0, all codes give one picture.
+    - `variety_within`: how much images of one imagined identity differ, as a share of what real ones do. Near 0 the
+      model ignores `z_O`. Models without a `z_O` have no such number.
+    - `variety_between`: the same for images of different identities. Near 0 all codes give one image.
     - `collapse`: how many bad measurements there have been in a row, if any.
 
-    A measurement is bad if a ratio is below .1, or by what the model says of its losses (see
-    `AdversarialModel.imbalance`). Several in a row are a collapse, but not before the first good
-    one within the first 2,000 steps: a generator that has not begun to learn looks the same.
+    A measurement is bad if a ratio is below .1, or if the model finds its losses out of balance (see
+    `AdversarialModel.imbalance`). Several bad ones in a row are a collapse. In the first 2,000 steps they count from
+    the first good one on, because a generator that has not begun to learn looks the same.
 
     Args:
-        data: the real pictures that are the measure.
+        data: the real images to compare with.
         every: steps between measurements.
-        on_collapse: `"warn"` says so on the screen, once for each collapse; `"stop"` raises
-            `Collapsed`.
+        on_collapse: `"warn"` prints a message, once for each collapse; `"stop"` raises `Collapsed`.
         patience: how many bad measurements in a row are a collapse.
-        checkpoints: the run's, of which the last one from before a collapse is kept and named.
-        history: earlier log lines of a run that is continued, oldest first.
+        checkpoints: the run's checkpoints; the last one from before a collapse is kept and named.
+        history: earlier log lines of a run that is continued, the oldest first.
     """
 
     def __init__(
@@ -119,10 +118,10 @@ class CollapseWatch(EverySteps):
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         super().on_train_begin(logs)
-        # Of identities that have two pictures, if there are any.
+        # They are of identities that have two images, if there are any.
         several = int(np.sum(self.data.counts > 1)) or REAL_IDENTITIES
         self._real = variety(self.data.grid(min(REAL_IDENTITIES, several), OBSERVATIONS))
-        self._been_well, self._first_bad, self._bad = False, None, 0
+        self._was_good, self._first_bad, self._bad = False, None, 0
         if self.checkpoints is not None:
             self.checkpoints.suspect_from = None
         for line in self.history:
@@ -156,12 +155,12 @@ class CollapseWatch(EverySteps):
         return {name: ratio for name, ratio in ratios.items() if math.isfinite(ratio)}
 
     def _signs(self, numbers: Mapping[str, float]) -> list[str]:
-        """What is bad about logged numbers, in words."""
+        """What is bad about logged numbers: a sentence for each sign."""
         signs = [
             f"{what} hardly differ ({name} {numbers[name]:.3f}, below {LEAST_VARIETY})"
             for name, what in (
                 ("variety_between", "imagined identities"),
-                ("variety_within", "pictures of one imagined identity"),
+                ("variety_within", "images of one imagined identity"),
             )
             if numbers.get(name, math.inf) < LEAST_VARIETY
         ]
@@ -169,17 +168,17 @@ class CollapseWatch(EverySteps):
 
     def _note(self, step: int, signs: list[str]) -> None:
         if not signs:
-            self._been_well, self._first_bad, self._bad = True, None, 0
-        elif self._been_well or step > GRACE:
+            self._was_good, self._first_bad, self._bad = True, None, 0
+        elif self._was_good or step > GRACE:
             self._first_bad = self._first_bad or step
             self._bad += 1
-        # Of a run that was never well, no checkpoint is worth more than others.
-        if self.checkpoints is not None and self._been_well:
+        # If no measurement was good so far, no checkpoint is worth more than the others.
+        if self.checkpoints is not None and self._was_good:
             self.checkpoints.suspect_from = self._first_bad
 
     def _with_checkpoint(self, message: str) -> tuple[str, int | None]:
         step = None
-        if self.checkpoints is not None and self._been_well:
+        if self.checkpoints is not None and self._was_good:
             step = self.checkpoints.last_unsuspected()
         if step is None:
             return f"{message} There is no checkpoint from before.", None

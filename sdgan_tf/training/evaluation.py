@@ -1,4 +1,4 @@
-"""Numbers to follow a run by."""
+"""Measures a model by a verifier while it trains."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from sdgan_tf.training.periodic import EverySteps
 
 
 class Evaluation(EverySteps):
-    """Measures pairs of the model's own pictures, always of the same codes.
+    """Measures pairs of the model's own images, always of the same codes.
 
     Adds to the logged numbers, for the callbacks that come later in the list: `auc`,
     `auc_same_observation`, `id_div` and `all_div`, see `sdgan_tf.evaluation.generator_metrics`.
 
     Args:
-        verifier: the judge; None will do for `every=0`.
+        verifier: measures the images; it may be None for `every=0`.
         every: steps between measurements; 0 for none.
-        pairs: how many, half of them matched.
+        pairs: how many pairs there are; half of them are matched.
         seed: of their codes.
 
     Raises:
-        ValueError: when training begins, for pictures that cannot be measured.
+        ValueError: when training begins, if the verifier cannot measure images of this kind.
     """
 
-    # What is added.
+    # The names of what is added.
     NUMBERS = ("auc", "auc_same_observation", "id_div", "all_div")
 
     def __init__(

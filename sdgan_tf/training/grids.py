@@ -1,4 +1,4 @@
-"""Callbacks that show what a model makes, as PNG and in TensorBoard."""
+"""Callbacks that show what a model makes, in PNG files and in TensorBoard."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from sdgan_tf.training.periodic import EverySteps, summary_writer
 
 
 class Grid(EverySteps):
-    """Writes a picture at every interval: `<directory>/samples/<PREFIX>-00000500.png` and the image
+    """Writes a grid of images at every interval: the file `<directory>/samples/<PREFIX>-00000500.png`, and the image
     `TAG` in `<directory>/tensorboard`.
 
     Args:
         directory: such as a run directory.
-        every: steps between pictures.
+        every: steps between grids.
     """
 
     TAG: str
@@ -38,17 +38,17 @@ class Grid(EverySteps):
         self.write(step)
 
     def write(self, step: int) -> Path:
-        """Makes the picture now and returns where its PNG lies."""
+        """Makes the grid now and returns the path of its PNG file."""
         if self._writer is None:
             self._writer = summary_writer(self.directory, self.model.rollbacks)
-        picture = tile(self.grid())
+        image = tile(self.grid())
         with self._writer.as_default():
-            tf.summary.image(self.TAG, picture[np.newaxis], step=step)
+            tf.summary.image(self.TAG, image[np.newaxis], step=step)
         self._writer.flush()
-        return save_png(picture, self.directory / "samples" / f"{self.PREFIX}-{step:08d}.png")
+        return save_png(image, self.directory / "samples" / f"{self.PREFIX}-{step:08d}.png")
 
     def grid(self) -> np.ndarray:
-        """What to show: uint8 [rows, columns, h, w, c]."""
+        """The images to show: uint8 [rows, columns, h, w, c]."""
         raise NotImplementedError
 
 
@@ -60,9 +60,9 @@ class IdentityGrid(Grid):
     Args:
         directory: such as a run directory.
         every: steps between grids.
-        identities: rows.
-        observations: columns.
-        seed: which codes.
+        identities: how many rows.
+        observations: how many columns.
+        seed: of the codes, see `generate`.
     """
 
     TAG, PREFIX = "identities", "step"
@@ -85,18 +85,17 @@ class IdentityGrid(Grid):
 
 
 class ReconstructionGrid(Grid):
-    """Shows what a model's autoencoder makes of tuples, always the same real ones and of the same
-    codes: `samples/reconstructions-00000500.png`.
+    """Shows how a model's autoencoder reconstructs tuples: `samples/reconstructions-00000500.png`.
 
-    Rows are real pictures, their reconstructions, imagined pictures and their reconstructions;
-    tuples stand side by side.
+    The real tuples, and the codes of the imagined ones, are always the same. The rows are real images, their
+    reconstructions, imagined images and their reconstructions; tuples stand side by side.
 
     Args:
         directory: such as a run directory.
-        data: where the real tuples are from.
+        data: where the real tuples come from.
         every: steps between grids.
-        tuples: how many of each kind.
-        seed: which tuples and codes.
+        tuples: how many there are of each kind.
+        seed: of the tuples and codes.
     """
 
     TAG = PREFIX = "reconstructions"
@@ -116,7 +115,7 @@ class ReconstructionGrid(Grid):
 
     def grid(self) -> np.ndarray:
         k = self.model.k
-        real = next(iter(self.data.tuples(k, self.tuples, self.seed).take(1))).numpy()
+        real = next(iter(self.data.tuples(k, self.tuples, self.seed).take(1)))["images"].numpy()
         fake = self.model.generate(self.tuples, k, self.seed)
         rows = [
             row for kind in (real, fake) for row in (kind, to_uint8(self.model.reconstruct(kind)))

@@ -1,5 +1,5 @@
-"""What the callbacks of this package share: they count by the model's own step, so that they stay
-right with `steps_per_execution` and on resume.
+"""What the callbacks of this package share: they count by the model's own step, which stays right with
+`steps_per_execution` and when a run is continued.
 """
 
 from __future__ import annotations

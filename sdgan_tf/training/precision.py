@@ -1,4 +1,4 @@
-"""Which precision suits the machine."""
+"""Chooses the precision that suits the machine."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def resolve(asked: str) -> tuple[str, str]:
         (`"float32"`, `"mixed_bfloat16"` or `"mixed_float16"`, the reason in words).
     """
     if asked not in CHOICES:
-        raise ValueError(f"Precision is one of {CHOICES}. Received: {asked!r}")
+        raise ValueError(f"Precision is one of {CHOICES}. Received: precision={asked!r}")
     if asked != "auto":
         return asked, "as asked"
     for gpu in tf.config.list_physical_devices("GPU"):

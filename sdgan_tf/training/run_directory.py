@@ -1,8 +1,7 @@
-"""The run directory: it says by itself what was run, with what, and how far."""
+"""The run directory: the folder of a run, which says by itself what was trained, with what, and how far."""
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import json
 import platform
@@ -12,8 +11,9 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from absl import logging
 
-from sdgan_tf.files import FRAGMENTS, atomic_file, write_json
+from sdgan_tf.files import FRAGMENTS, atomic_file, read_json, write_json
 from sdgan_tf.keras_compat import KERAS_VERSION
 from sdgan_tf.training import upgrade
 from sdgan_tf.version import __version__
@@ -24,19 +24,20 @@ class RunError(RuntimeError):
 
 
 class RunDirectory:
-    """Layout of a run:
+    """The folder of a run, in which lie:
 
-        config.json      what was asked, resolved: model, optimizers, data, training
-        versions.json    of Python, TensorFlow, Keras and this package, when the run last started
+        config.json      the resolved configuration: model, optimizers, data
+        versions.json    the versions of Python, TensorFlow, Keras and this package when the run last started
         flags.cfg        the resolved flags, where a command started the run
-        checkpoints/     step-00001000.npz …, best.json
-        metrics.jsonl    a line a log interval
-        clock.json       seconds spent in training steps
+        checkpoints/     step-00001000.npz …, and best.json, which names the best one
+        metrics.jsonl    the log, a line for each log interval
+        metrics.damaged  lines of the log that could not be read, if there ever were any
+        clock.json       the seconds spent in training steps
         samples/         reals.png, step-00001000.png …, reconstructions-00001000.png …
-        tensorboard/     event files, those after a rollback in rollback-1 …
+        tensorboard/     event files; those after a rollback lie in rollback-1 …
 
     Args:
-        path: made when it does not exist.
+        path: of the folder, which is made when it does not exist.
     """
 
     def __init__(self, path: str | Path):
@@ -52,12 +53,12 @@ class RunDirectory:
         """Starts or continues the run that `config` describes.
 
         Raises:
-            RunError: the directory holds another run (the differences are listed) or something
-                else, or is in use.
+            RunError: the directory holds another run, whose differences are listed, or something else; or another
+                process uses it.
         """
         if self.path.is_dir() and not self.config_file.exists() and self._foreign():
             raise RunError(
-                f"{self.path} holds files but no run ({', '.join(self._foreign()[:3])}): name a new folder by --run_dir."
+                f"{self.path} holds files but no run ({', '.join(self._foreign()[:3])}): name a new folder by run_dir=FOLDER."
             )
         self.path.mkdir(parents=True, exist_ok=True)
         self._acquire()
@@ -68,10 +69,11 @@ class RunDirectory:
             raise
 
     def config(self) -> dict[str, Any]:
-        """What `config.json` holds."""
+        """The configuration of the run, as `config.json` holds it."""
         if not self.config_file.exists():
             raise RunError(f"{self.path} is not a run directory: it has no config.json.")
-        return upgrade.run_config(json.loads(self.config_file.read_text()))
+        config = read_json(self.config_file, RunError, "Restore it from a copy.")
+        return upgrade.run_config(config)
 
     def close(self) -> None:
         """Lets another process use the directory."""
@@ -85,32 +87,51 @@ class RunDirectory:
             file.write(json.dumps(record) + "\n")
 
     def lines(self) -> list[dict[str, Any]]:
-        """What `metrics.jsonl` holds, without a line that a kill cut through."""
-        if not self.metrics_file.exists():
-            return []
-        lines = []
-        for line in self.metrics_file.read_text().splitlines():
-            with contextlib.suppress(json.JSONDecodeError):
-                lines.append(json.loads(line))
-        return lines
+        """The log, without damaged lines and without a last line that a kill cut through."""
+        return self._read_log()[0]
 
     def forget_after(self, step: int) -> None:
-        """Drops the log lines past `step`, which the continued run will write again."""
-        if self.metrics_file.exists():
-            kept = [json.dumps(line) + "\n" for line in self.lines() if line["step"] <= step]
-            with atomic_file(self.metrics_file) as file:
-                file.write("".join(kept).encode())
+        """Drops the log lines past `step`, which the continued run will write again.
+
+        Damaged lines are moved to `metrics.damaged`, with a warning.
+        """
+        if not self.metrics_file.exists():
+            return
+        lines, damaged = self._read_log()
+        if damaged:
+            copy = self.metrics_file.with_suffix(".damaged")
+            logging.warning(
+                "%s has %d damaged lines, which are moved to %s: a plot of the run has gaps there.",
+                self.metrics_file, len(damaged), copy,
+            )  # fmt: skip
+            with open(copy, "ab") as file:
+                file.write(b"".join(line + b"\n" for line in damaged))
+        kept = [json.dumps(line) + "\n" for line in lines if line["step"] <= step]
+        with atomic_file(self.metrics_file) as file:
+            file.write("".join(kept).encode())
+
+    def _read_log(self) -> tuple[list[dict[str, Any]], list[bytes]]:
+        """The records of the log, and the lines that are none."""
+        content = self.metrics_file.read_bytes() if self.metrics_file.exists() else b""
+        # No line break ends the last one: it is empty, or a kill cut through it.
+        *whole, cut = content.split(b"\n")
+        records = [_record(line) for line in (*whole, cut)]
+        damaged = [line for line, record in zip(whole, records) if record is None]
+        return [record for record in records if record is not None], damaged
 
     def _settle(self, config: dict[str, Any]) -> None:
         if self.config_file.exists():
             changes = differences(self.config(), config)
             if changes:
                 raise RunError(
-                    f"{self.path} holds a run of another configuration. Use the old settings, delete the folder, or name a new one by "
-                    "--run_dir:\n" + "\n".join(f"  {line}" for line in changes)
+                    f"{self.path} holds a run of another configuration. Use the old settings, delete the folder, or name a new "
+                    "one by run_dir=FOLDER:\n" + "\n".join(f"  {line}" for line in changes)
                 )
-        for fragment in self.path.rglob(FRAGMENTS):
-            fragment.unlink()
+        # A folder of such a name is not the run's own: an export writes one, perhaps at this moment.
+        for folder in (self.path, self.checkpoints, self.samples):
+            for fragment in folder.glob(FRAGMENTS):
+                if fragment.is_file():
+                    fragment.unlink()
         if not self.config_file.exists():
             write_json(self.config_file, config)
         write_json(self.path / "versions.json", versions())
@@ -120,19 +141,28 @@ class RunDirectory:
         return sorted(entry.name for entry in self.path.iterdir() if entry.name not in own)
 
     def _acquire(self) -> None:
-        # The lock goes with the process, however it ends, so that no stale one ever stops a resume.
+        # The lock ends with the process, however that ends: no stale one ever keeps a run from being continued.
         self._lock = open(self.path / ".lock", "w")  # noqa: SIM115 - held until close
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             self.close()
             raise RunError(
-                f"Another process is training in {self.path}. Wait for it, or name another folder by --run_dir."
+                f"Another process is training in {self.path}. Wait for it, or name another folder by run_dir=FOLDER."
             ) from error
 
 
+def _record(line: bytes) -> dict[str, Any] | None:
+    """What a line of the log says, or None where it is damaged."""
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) and isinstance(record.get("step"), int) else None
+
+
 def versions() -> dict[str, str]:
-    """Of what a run's numbers depend on."""
+    """The versions of what the numbers of a run depend on."""
     return {
         "sdgan_tf": __version__,
         "python": platform.python_version(),
@@ -145,7 +175,7 @@ def versions() -> dict[str, str]:
 
 
 def differences(old: Any, new: Any, path: str = "") -> list[str]:
-    """Readable differences of two nested configurations, one line each."""
+    """The differences of two nested configurations, a readable line for each."""
     if isinstance(old, dict) and isinstance(new, dict):
         lines = []
         for key in sorted(set(old) | set(new)):

@@ -1,4 +1,4 @@
-"""The run itself: from a model and its data to a run directory, exactly resumable."""
+"""Trains a model in a run directory, so that a run can be continued exactly."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from tensorflow import keras
 from sdgan_tf import registry
 from sdgan_tf.data import IdentityData
 from sdgan_tf.evaluation import Verifier
+from sdgan_tf.files import atomic_file
 from sdgan_tf.images import save_png, tile
 from sdgan_tf.models import AdversarialModel
 from sdgan_tf.training.callbacks import (
@@ -35,7 +36,7 @@ from sdgan_tf.training.collapse import Collapsed
 from sdgan_tf.training.run_directory import RunDirectory, RunError
 from sdgan_tf.training.schedule import Schedule
 
-# What helps by another draw helps soon; more is for other settings to mend.
+# Where other random numbers help they help soon. After that, other settings are needed.
 MAX_ROLLBACKS = 3
 
 
@@ -44,7 +45,8 @@ def describe(model: AdversarialModel, data: IdentityData, schedule: Schedule) ->
     return {
         "model": {
             "name": registry.name_of(type(model)),
-            "config": _unnamed(model.get_config()),
+            # The networks in it keep the names of their layers, which Keras refers to.
+            "config": _plain({k: v for k, v in model.get_config().items() if k != "name"}),
         },
         "optimizers": {
             player: _unnamed(keras.optimizers.serialize(optimizer))
@@ -67,31 +69,28 @@ def train(
     notes: Mapping[str, str] | None = None,
     verifier: Verifier | None = None,
 ) -> Path:
-    """Trains in `run_dir`, or continues what is there, until the schedule's steps or minutes are
-    done.
+    """Trains in `run_dir`, or continues what is there, until the steps or minutes of the schedule are done.
 
-    A run that was killed at any moment and started again ends with the same bytes as one that never
-    was.
+    A run that was killed at any moment and started again ends with the same bytes as a run that was never killed.
 
     Args:
         model: compiled; its weights are replaced where the run has a checkpoint.
-        data: what to train on.
-        run_dir: see `RunDirectory`.
-        schedule: how long, and how often to write.
-        notes: text files to leave in the run directory, by name.
-        verifier: which judges, where the schedule has evaluations.
+        data: the images to train on.
+        run_dir: the folder of the run, see `RunDirectory`.
+        schedule: how long to train, and how often to write what.
+        notes: text files to put into the run directory, by name.
+        verifier: measures the model, where the schedule has evaluations.
 
     Returns:
         The path of the last grid of identities.
 
     Raises:
         RunError: the directory belongs to another run.
-        CheckpointError: the disk is full, or no checkpoint can be read.
-        BadLoss: a loss became NaN or infinite; the message names the step and the last good
-            checkpoint.
-        Collapsed: the model collapsed and the schedule says to stop then, or there have been too
-            many rollbacks, or there is no checkpoint from before; the message says what was seen.
-        Interrupted: Ctrl-C or SIGTERM; the state was saved.
+        CheckpointError: a checkpoint could not be written, or none can be read.
+        BadLoss: a loss became NaN or infinite. The message names the step and the last good checkpoint.
+        Collapsed: the model collapsed, and the schedule says to stop then, or there were too many rollbacks already,
+            or there is no checkpoint from before. The message says what was seen.
+        Interrupted: Ctrl-C or SIGTERM ended the run; its state was saved.
     """
     if schedule.evaluate_every and verifier is None:
         raise ValueError(
@@ -104,8 +103,11 @@ def train(
     run.open(describe(model, data, schedule))
     try:
         for name, text in (notes or {}).items():
-            (run.path / name).write_text(text)
-        checkpoints = Checkpoints(run.checkpoints, schedule.keep, schedule.best_mode)
+            with atomic_file(run.path / name) as file:
+                file.write(text.encode())
+        checkpoints = Checkpoints(
+            run.checkpoints, schedule.keep, schedule.best_metric, schedule.best_mode
+        )
         checkpoints.load_newest(model)
         start = model.completed_steps
         clock = Clock(run, schedule.checkpoint_every, schedule.minutes)
@@ -135,11 +137,9 @@ def _tuples(model, data: IdentityData, schedule: Schedule, start: int) -> tf.dat
 
 def _intent(run: RunDirectory, start: int, clock: Clock, schedule: Schedule) -> str:
     if clock.is_over:
-        return (
-            f"{run.path} has its {schedule.minutes:g} minutes already: a greater minutes= goes on."
-        )
+        return f"{run.path} has its {schedule.minutes:g} minutes already: give it more minutes to go on."
     if start >= schedule.steps:
-        return f"{run.path} has its {start:,} steps already: a greater steps= goes on."
+        return f"{run.path} has its {start:,} steps already: give it more steps to go on."
     verb = f"Continuing {run.path} at step {start:,}" if start else f"Training in {run.path}"
     every = f", a line every {schedule.log_every:,} steps" if schedule.log_every else ""
     limit = f" or {schedule.minutes:g} minutes in all" if schedule.minutes else ""
@@ -156,7 +156,7 @@ def _grids(model, data: IdentityData, run: RunDirectory, schedule: Schedule) -> 
 
 
 def _fit(model, data, run, checkpoints, grids, clock, schedule: Schedule, verifier) -> None:
-    """Trains from where the model stands, which is that of a checkpoint or of the start."""
+    """Trains on from the model's state, which is that of a checkpoint or of the start."""
     start = model.completed_steps
     run.forget_after(start)
     tuples = _tuples(model, data, schedule, start)
@@ -166,7 +166,7 @@ def _fit(model, data, run, checkpoints, grids, clock, schedule: Schedule, verifi
     )
     evaluation = Evaluation(verifier, schedule.evaluate_every)
     log = RunLog(run, schedule.log_every, schedule.steps, schedule.batch_size)
-    saving = Checkpointing(checkpoints, schedule.checkpoint_every, schedule.best_metric)
+    saving = Checkpointing(checkpoints, schedule.checkpoint_every)
     stop = StopOnSignal()
     stop.install()
     try:
@@ -177,7 +177,7 @@ def _fit(model, data, run, checkpoints, grids, clock, schedule: Schedule, verifi
             epochs=1,
             verbose=0,
             shuffle=False,
-            # A checkpoint comes last: once it is there, so is all else up to its step.
+            # The checkpoint comes last: once it is there, everything else up to its step is there, too.
             callbacks=[
                 StopOnBadLoss(checkpoints),
                 clock,
@@ -190,19 +190,19 @@ def _fit(model, data, run, checkpoints, grids, clock, schedule: Schedule, verifi
             ],
         )
     except Interrupted:
-        checkpoints.save(model)
+        saving.finish()
         raise
     finally:
         stop.restore()
         clock.note()
-    checkpoints.save(model)
+    saving.finish()
 
 
 def _go_back(model, checkpoints: Checkpoints, collapse: Collapsed, schedule: Schedule) -> None:
-    """Leaves nothing that is later than the last good checkpoint, and loads that where the run may
-    go on from it with other random numbers; raises `collapse` where it may not.
+    """Goes back to the last good checkpoint, and removes the later ones.
 
-    Killed at any moment of this, the run comes by here again, or has gone back already.
+    Raises `collapse` where the run may not go on from there with other random numbers. If the process is killed amid
+    this, the run comes by here again, or has gone back already.
     """
     rollbacks = model.rollbacks
     if collapse.checkpoint is not None:
@@ -224,23 +224,28 @@ def _go_back(model, checkpoints: Checkpoints, collapse: Collapsed, schedule: Sch
 
 
 def _show_reals(run: RunDirectory, data: IdentityData) -> None:
-    picture = tile(data.grid())
-    save_png(picture, run.samples / "reals.png")
+    image = tile(data.grid())
+    save_png(image, run.samples / "reals.png")
     writer = tf.summary.create_file_writer(str(run.tensorboard))
     with writer.as_default():
-        tf.summary.image("reals", picture[np.newaxis], step=0)
+        tf.summary.image("reals", image[np.newaxis], step=0)
     writer.close()
 
 
 def load_run(run_dir: str | Path, checkpoint: str | int = "newest") -> AdversarialModel:
-    """The model that a run directory holds, of either stack, to be used.
+    """Loads the model of a run directory, in order to use it; of either stack.
 
-    Its optimizers are new ones: they differ between the stacks. `train` is what continues a run. A model of your own
-    is known once the module that registers it is imported.
+    Its optimizers are new ones, since they differ between the stacks: to continue a run call `train`. Import the
+    module that registers a model of your own first.
 
     Args:
-        run_dir: what `train` wrote.
+        run_dir: the folder that `train` wrote.
         checkpoint: `"newest"`, `"best"` or a step.
+
+    Raises:
+        RunError: there is no run, or no such checkpoint in it.
+        CheckpointError: the checkpoint cannot be read.
+        ValueError: the model of the run is not registered, or no longer exists.
     """
     run = RunDirectory(run_dir)
     config = run.config()
@@ -251,11 +256,11 @@ def load_run(run_dir: str | Path, checkpoint: str | int = "newest") -> Adversari
     step = {"newest": steps[-1], "best": checkpoints.best()}.get(checkpoint, checkpoint)
     if step not in steps:
         raise RunError(
-            f"{run.path} has checkpoints of the steps {steps}, best: {checkpoints.best()}. Received: {checkpoint!r}"
+            f"{run.path} has checkpoints of the steps {steps}, best: {checkpoints.best()}. Received: checkpoint={checkpoint!r}"
         )
     model = registry.get("model", config["model"]["name"]).from_config(config["model"]["config"])
     model.compile()
-    checkpoints.load(model, step, optimizers=False)
+    checkpoints.load(model, step, to_continue=False)
     model.recalibrate()
     return model
 
@@ -264,4 +269,8 @@ def _unnamed(config: Any) -> Any:
     """A Keras configuration as plain JSON, without names: Keras numbers them (`adam_1`)."""
     if isinstance(config, dict):
         return {key: _unnamed(value) for key, value in config.items() if key != "name"}
+    return _plain(config)
+
+
+def _plain(config: Any) -> Any:
     return json.loads(json.dumps(config, default=float))

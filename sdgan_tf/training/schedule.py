@@ -1,4 +1,4 @@
-"""What of a run is up to its user, beside the model and the data."""
+"""The schedule of a run: how long it trains, and how often it writes what."""
 
 from __future__ import annotations
 
@@ -11,23 +11,27 @@ ON_COLLAPSE = ("warn", "stop", "rollback")
 
 @dataclasses.dataclass(frozen=True)
 class Schedule:
-    """How long to train and how often to write. Nothing of it but `batch_size` changes what is
-    learned, and `on_collapse` what comes after a collapse.
+    """How long a run trains, and how often it writes what.
+
+    All of it may be changed when a run is continued, except `batch_size`. It does not change what is learned, except
+    for `batch_size`, and for `on_collapse` after a collapse.
 
     Attributes:
         steps: training steps of the whole run, earlier parts included.
-        minutes: of training, likewise, after which the run ends before that; 0 for never.
+        minutes: minutes of training, earlier parts included, after which the run ends even if there are steps left;
+            0 for no limit.
         batch_size: tuples in a step, over all replicas.
-        log_every: steps between log lines, each of which measures whether the model has collapsed.
-        grid_every: steps between grids.
-        checkpoint_every: steps between checkpoints.
-        evaluate_every: steps between evaluations by a verifier, whose numbers the log line of that
-            step carries; 0 for none.
-        keep: how many of the newest checkpoints stay.
-        best_metric: name of the logged number by which the best checkpoint is kept as well.
-        best_mode: `"min"` or `"max"`.
-        on_collapse: what to do then: `"warn"`; `"stop"` at the last checkpoint from before; or
-            `"rollback"`, which goes on from there with other random numbers, three times at most.
+        log_every: steps between log lines, each of which also measures whether the model has collapsed; 0 for none.
+        grid_every: steps between grids of images; 0 for none but the last.
+        checkpoint_every: steps between checkpoints; 0 for none but the last.
+        evaluate_every: steps between evaluations by a verifier, whose numbers stand in the log line of their step;
+            0 for none.
+        keep: how many of the newest checkpoints are kept.
+        best_metric: name of the logged number by which the best checkpoint is kept as well; empty for none.
+        best_mode: `"min"` or `"max"`: whether the lowest or the highest value of `best_metric` is the best.
+        on_collapse: what to do when the model has collapsed: `"warn"` prints a message; `"stop"` ends the run at the
+            last checkpoint from before; `"rollback"` goes on from that checkpoint with other random numbers, three
+            times at most.
     """
 
     steps: int = 100_000
@@ -44,7 +48,9 @@ class Schedule:
 
     def __post_init__(self):
         if self.on_collapse not in ON_COLLAPSE:
-            raise ValueError(f"on_collapse is one of {ON_COLLAPSE}. Received: {self.on_collapse!r}")
+            raise ValueError(
+                f"on_collapse is one of {ON_COLLAPSE}. Received: on_collapse={self.on_collapse!r}"
+            )
         if self.evaluate_every and (not self.log_every or self.evaluate_every % self.log_every):
             raise ValueError(
                 "Evaluations are logged, so evaluate_every is a multiple of log_every. "

@@ -1,4 +1,4 @@
-"""What earlier versions wrote into run directories, in today's words, so that yesterday's runs still load."""
+"""Translates what earlier versions wrote into run directories, so that their runs still load."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _ARGUMENTS = {"codes": "law", "d_init": "initializer"}
 
 
 def run_config(config: dict[str, Any]) -> dict[str, Any]:
-    """The configuration of a run.
+    """The configuration of a run, of whatever version, as this version writes it.
 
     Raises:
-        ValueError: of a model that is gone.
+        ValueError: the run is of a model that no longer exists.
     """
     model = config["model"]
     if "name" in model:
@@ -24,7 +24,8 @@ def run_config(config: dict[str, Any]) -> dict[str, Any]:
     if model["class"] not in _MODELS:
         raise ValueError(
             "The baselines of version 0.1.0 kept codes and real photographs in their generators, which no model does any "
-            f"more: train anew by conditional's presets. Received: a run of {model['class']}"
+            "more. Train it anew by model='conditional', see flags/acdcgan.cfg and the other presets. "
+            f"Received: a run of {model['class']}"
         )
     arguments = {_ARGUMENTS.get(key, key): value for key, value in model["config"].items()}
     optimizers = {key[: -len("_optimizer")]: value for key, value in config["optimizers"].items()}
@@ -33,7 +34,7 @@ def run_config(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def arrays(saved: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The arrays of a checkpoint, by the names of the file."""
+    """The arrays of a checkpoint, of whatever version, by the names that this version uses."""
     if "rollback" in saved:
         return dict(saved)
     renamed = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from types import ModuleType
 
@@ -9,18 +10,26 @@ import commands
 import pytest
 from absl import flags
 
+from sdgan_tf import registry
 from sdgan_tf.cli import command, train
 
 
-def test_help_shows_every_flag_in_its_group(monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["train", "--help"])
-    command.run(train.main, train.__doc__, train.GROUPS)
+@pytest.fixture(scope="module")
+def values():
+    """Return all flags of bin/train."""
+    defined = flags.FlagValues()
+    train.define(defined)
+    return defined
+
+
+def test_help_shows_every_flag_in_its_group(values, capsys):
+    assert commands.call(train, "--help") == 0
     text = capsys.readouterr().out
     assert text.startswith(train.__doc__.strip())
     places = []
     for group in train.GROUPS:
         title = group.__doc__.strip().splitlines()[0]
-        names = [flag.name for flag in flags.FLAGS.flags_by_module_dict()[group.__name__]]
+        names = [flag.name for flag in values.flags_by_module_dict()[group.__name__]]
         assert len(names) > 5
         places.append((text.index(f"\n{title}\n"), names))
     ends = [place for place, _ in places[1:]] + [len(text)]
@@ -29,54 +38,131 @@ def test_help_shows_every_flag_in_its_group(monkeypatch, capsys):
         section = text[begin:end]
         for name in names:
             assert f"\n  --{name}: " in section or f"\n  --[no]{name}: " in section, name
+    assert "\n  --import_module: " in text
     assert "sdgan_tf.cli." not in text
 
 
-def test_all_flags_of_train_belong_to_a_group():
-    shown = {group.__name__ for group in train.GROUPS}
-    own = {name for name in flags.FLAGS.flags_by_module_dict() if name.startswith("sdgan_tf.cli")}
-    assert own == shown
+def test_every_flag_of_train_has_a_help_of_full_sentences(values):
+    for flag in (flag for flags_ in values.flags_by_module_dict().values() for flag in flags_):
+        assert re.match("[A-Z0-9]", flag.help), f"--{flag.name}: {flag.help}"
+        assert flag.help.endswith("."), f"--{flag.name}: {flag.help}"
+        assert len(flag.help.split(" Default: ")[0].split()) > 2, f"--{flag.name}: {flag.help}"
 
 
-def guarded(error):
-    """Run a command that raises."""
+def test_defaults_that_the_help_shows_are_those_of_the_constructors(values):
+    told = {}
+    for flag in values.flags_by_module_dict()["sdgan_tf.cli.model_flags"]:
+        for part in flag.help.rpartition(" Default: ")[2].rstrip(".").split("; "):
+            default, of, owners = part.partition(" of ")
+            for owner in owners.split(", ") if of else ():
+                told[flag.name, owner] = default
+    assert told["d_i", "sdgan"] == "50" and told["identifier", "conditional"] == "table"
+    for (name, owner), default in told.items():
+        *kind, called = owner.split()
+        cls = registry.get(*kind, called) if kind else registry.get("model", called)
+        owners = (cls, *(() if kind else cls.OPTIONS))
+        known = {k: a for part in owners for k, a in registry.arguments(part).items()}
+        value = known[name].default
+        assert default == ("none" if value in ("", None) else str(value)), (name, owner)
+    # No default of its own: what is not given is left to the constructor.
+    for model in registry.names("model"):
+        for name in registry.arguments(registry.get("model", model)):
+            assert name in values, f"--{name} of {model}"
+            if name not in ("image_size", "channels", "precision", "seed"):
+                assert values[name].default is None, name
 
-    def main(arguments):
-        raise error
 
-    return command._guarded(main, ["train"])
+def probe(error=None, status=None):
+    """Return a command that raises an error or returns a status, with flags `k` and `data_dir`."""
+    module = ModuleType("probe", "A probe.")
+
+    def define(values):
+        flags.DEFINE_integer("k", 2, "A number.", flag_values=values)
+        flags.DEFINE_string("data_dir", "", "A folder.", flag_values=values)
+
+    def main(words, values):
+        if error is not None:
+            raise error
+        return status
+
+    module.define, module.main = define, main
+    return module
 
 
 @pytest.mark.parametrize(
-    "error", [ValueError("Received: k=0"), OSError("No space"), ImportError("not installed")]
+    "error", [ValueError("Received: 0"), OSError("No space"), ImportError("not installed")]
 )
 def test_what_a_user_can_mend_is_one_message(error, capsys, monkeypatch):
     monkeypatch.delenv("SDGAN_TRACEBACK", raising=False)
-    assert guarded(error) == 1
-    assert capsys.readouterr().err == f"bin/train: {error}\n"
+    assert commands.call(probe(error)) == 1
+    assert capsys.readouterr().err == f"bin/probe: {error}\n"
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        ("Received: k=1", "Received: --k=1"),
+        ("k=1, steps=3 and data_dir='a b'", "--k=1, steps=3 and --data_dir='a b'"),
+        ("Raise k=.", "Raise --k=."),
+        ("(k=1) model.k=1, rank=2, my_k=3, --k=4, x-k=5", "(--k=1) model.k=1, rank=2, my_k=3, --k=4, x-k=5"),
+        ("k = 1 and k= 1", "k = 1 and k= 1"),
+    ],
+)  # fmt: skip
+def test_arguments_that_are_flags_are_named_as_flags(message, shown, capsys, monkeypatch):
+    monkeypatch.delenv("SDGAN_TRACEBACK", raising=False)
+    assert commands.call(probe(ValueError(message))) == 1
+    assert capsys.readouterr().err == f"bin/probe: {shown}\n"
 
 
 def test_a_traceback_is_there_when_asked_for(monkeypatch):
     monkeypatch.setenv("SDGAN_TRACEBACK", "1")
     with pytest.raises(ValueError, match="mine"):
-        guarded(ValueError("mine"))
+        commands.call(probe(ValueError("mine")))
 
 
 def test_a_mistake_of_ours_keeps_its_traceback():
     with pytest.raises(ZeroDivisionError):
-        guarded(ZeroDivisionError())
+        commands.call(probe(ZeroDivisionError()))
 
 
 def test_ctrl_c_before_training_is_no_traceback(capsys):
-    assert guarded(KeyboardInterrupt()) == 130
+    assert commands.call(probe(KeyboardInterrupt())) == 130
     assert capsys.readouterr().err == "Interrupted.\n"
 
 
-def test_what_main_returns_is_the_exit_status(monkeypatch):
+@pytest.mark.parametrize(("returned", "status"), [(7, 7), (None, 0), (0, 0)])
+def test_what_main_returns_is_the_exit_status(returned, status, monkeypatch):
+    assert commands.call(probe(status=returned)) == status
+    monkeypatch.setitem(sys.modules, "probe", probe(status=returned))
     monkeypatch.setattr(sys, "argv", ["probe"])
+    monkeypatch.setattr(command.signal, "signal", lambda number, handler: None)
     with pytest.raises(SystemExit) as info:
-        command.run(lambda arguments: 7, "A probe.", [ModuleType("probe", "Probe.")])
-    assert info.value.code == 7
+        command.run("probe")
+    assert info.value.code == status
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("--stepz=5", "Unknown command line flag 'stepz'"),
+        ("--k=two", "flag --k=two: "),
+        ("--import_module=no.such_module", "No module named 'no'"),
+        ("--flagfile=missing.cfg", "missing.cfg"),
+    ],
+)
+def test_a_wrong_command_line_has_a_status_of_its_own(argument, message, capsys):
+    assert commands.call(probe(), argument) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("bin/probe: ") and message in error
+    assert error.endswith("Try bin/probe --help.\n")
+
+
+def test_modules_are_imported_before_the_flags_are_read(tmp_path, monkeypatch, capsys):
+    (tmp_path / "mine_first.py").write_text("print('imported')")
+    (tmp_path / "mine.cfg").write_text("--import_module=mine_first\n--k=3\n")
+    monkeypatch.chdir(tmp_path)
+    assert commands.call(probe(), "--flagfile=mine.cfg", "--help") == 0
+    assert capsys.readouterr().out.startswith("imported\nA probe.")
 
 
 @pytest.mark.parametrize("name", ["train", "export"])

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import shutil
+import signal
+import time
 
+import commands
 import numpy as np
 import pytest
 from absl import flags
 from PIL import Image
 
-from sdgan_tf.cli import data as command
-from sdgan_tf.cli import data_flags
-from sdgan_tf.data import from_tfrecord
+import sdgan_tf as sd
+from sdgan_tf.cli import data, data_flags
 
 
 @pytest.fixture
@@ -26,7 +29,7 @@ def folder(tmp_path):
 
 
 def run(*words):
-    return command.main(["bin/data", *map(str, words)])
+    return commands.run_on_model(data, *words)
 
 
 def test_check_prints_a_report(folder, tmp_path, capsys):
@@ -43,12 +46,12 @@ def test_check_fails_for_bad_data(folder, capsys):
     assert "bob/1.png: not an image" in capsys.readouterr().out
 
 
-def test_build_then_check_the_shards(folder, tmp_path, capsys):
-    out = tmp_path / "shards"
+def test_build_then_check_what_was_built(folder, tmp_path, capsys):
+    out = tmp_path / "built"
     assert run("build", folder, f"--out={out}", "--image_size=6", "--channels=1") == 0
     assert f"--data_dir={out}" in capsys.readouterr().out
-    shards = from_tfrecord(out)
-    assert (shards.image_size, shards.channels) == (6, 1)
+    built = sd.data.from_built(out)
+    assert (built.image_size, built.channels) == (6, 1)
     assert run("check", out) == 0
     assert "3 identities, 9 images" in capsys.readouterr().out
     assert run("build", folder, f"--out={out}") == 1
@@ -57,33 +60,52 @@ def test_build_then_check_the_shards(folder, tmp_path, capsys):
 
 def test_build_stops_at_bad_data_or_skips_them(folder, tmp_path, capsys):
     (folder / "bob" / "1.png").write_bytes(b"no image")
-    out = tmp_path / "shards"
+    out = tmp_path / "built"
     assert run("build", folder, f"--out={out}") == 1
     message = capsys.readouterr().err
-    assert "bob/1.png" in message and "--on_bad_data=skip" in message
+    assert "bob/1.png" in message and "on_bad_data=skip" in message
     assert "Traceback" not in message and not out.exists()
     assert run("build", folder, f"--out={out}", "--on_bad_data=skip") == 0
 
 
-@pytest.mark.parametrize(
-    "words",
-    [(), ("check",), ("mend", "DIR"), ("build", "DIR"), ("check", "DIR", "--k=0"), ("--colour",)],
-)
-def test_wrong_command_lines(words, capsys):
-    assert run(*words) == 2
-    assert "Try bin/data --help" in capsys.readouterr().err
+def test_duplicates_can_be_bad_data(folder, capsys):
+    shutil.copy(folder / "bob" / "1.png", folder / "ann" / "copy.png")
+    assert run("check", folder) == 0
+    assert run("check", folder, "--on_duplicates=fail") == 1
+    assert "ann/copy.png = bob/1.png" in capsys.readouterr().out
 
 
-def test_help_names_every_flag(capsys):
-    assert run("--help") == 0
-    text = capsys.readouterr().out
+@pytest.mark.parametrize("words", [(), ("check",), ("mend", "DIR"), ("build", "DIR")])
+def test_wrong_words(words, capsys):
+    assert run(*words) == 1
+    message = capsys.readouterr().err
+    assert message.startswith("bin/data: ") and "--out=BUILT" in message
+
+
+def test_the_command_as_it_is_started(folder):
+    text = commands.launch("data", "--help").stdout
     own, shared = text.split("\nFlags that say which images to use")
     for part, names in (
         (own, ("k", "json", "out")),
-        (shared, ("image_size", "fit", "on_bad_data")),
+        (shared, ("image_size", "fit", "on_bad_data", "on_duplicates")),
     ):
         for name in names:
             assert f"\n  --{name}: " in part
+    assert commands.launch("data", "check", str(folder), "--k=4").returncode == 1
+
+
+def test_a_build_that_is_told_to_stop_cleans_up(folder, tmp_path):
+    # Enough to be busy for a while.
+    for number in range(3000):
+        shutil.copy(folder / "ann" / "0.png", folder / "ann" / f"x{number}.png")
+    process = commands.start("data", "build", str(folder), f"--out={tmp_path}/built")
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob(".built.*.part")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.terminate()
+    process.communicate()
+    assert process.returncode == 128 + signal.SIGTERM
+    assert [path.name for path in tmp_path.iterdir()] == ["faces"]
 
 
 def test_a_missing_folder_is_one_line(tmp_path, capsys):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from sdgan_tf.cli import export
 from sdgan_tf.serving import container, warmup
 from sdgan_tf.training import load_run
 
@@ -31,39 +32,40 @@ def test_the_launcher_exports_the_next_version_of_a_run(tmp_path):
 
 
 def test_version_and_checkpoint_may_be_chosen_and_nothing_is_overwritten(tmp_path, capsys):
-    asked = {"run_dir": str(GOLDEN), "out": str(tmp_path), "version": 7, "checkpoint": "60"}
-    assert commands.run_export(**asked) == 0
+    asked = (f"--run_dir={GOLDEN}", f"--out={tmp_path}", "--version=7", "--checkpoint=60")
+    assert commands.call(export, *asked) == 0
     assert f"Exported step 60 to {tmp_path / '7'}" in capsys.readouterr().out
-    assert commands.run_export(**asked) == 1
+    assert commands.call(export, *asked) == 1
     assert "bin/export: " in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == ["7"]
 
 
 def test_without_the_extra_it_says_what_is_left_out(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(warmup, "available", lambda: False)
-    assert commands.run_export(run_dir=str(GOLDEN), out=str(tmp_path)) == 0
+    assert commands.call(export, f"--run_dir={GOLDEN}", f"--out={tmp_path}") == 0
     assert "Without warm-up requests, which need the extra: " in capsys.readouterr().out
     assert not (tmp_path / "1" / "assets.extra").exists()
 
 
 @pytest.mark.parametrize(
-    ("values", "message"),
+    ("argument", "message"),
     [
-        ({"run_dir": "nowhere"}, "bin/export: nowhere is not a run directory"),
-        ({"checkpoint": "best"}, "best: None. Received: 'best'"),
-        ({"checkpoint": "5"}, "has checkpoints of the steps [60]"),
+        ("--run_dir=nowhere", "bin/export: nowhere is not a run directory"),
+        ("--run_dir=", "bin/export: Name the run by --run_dir."),
+        ("--out=", "bin/export: Name the folder of the model by --out"),
+        ("--checkpoint=best", "best: None. Received: --checkpoint='best'"),
+        ("--checkpoint=5", "has checkpoints of the steps [60]"),
     ],
-    ids=["no run", "no best", "no such step"],
 )
-def test_errors_are_messages_and_leave_nothing(values, message, tmp_path, capsys, monkeypatch):
+def test_errors_are_messages_and_leave_nothing(argument, message, tmp_path, capsys, monkeypatch):
     monkeypatch.delenv("SDGAN_TRACEBACK", raising=False)
     out = tmp_path / "faces"
-    assert commands.run_export(**{"run_dir": str(GOLDEN), "out": str(out), **values}) == 1
+    assert commands.call(export, f"--run_dir={GOLDEN}", f"--out={out}", argument) == 1
     assert message in capsys.readouterr().err
     assert not list(tmp_path.rglob("*"))
 
 
 def test_words_without_a_flag_are_refused(capsys):
-    assert commands.run_export("runs/faces", run_dir="x", out="y") == 1
+    assert commands.call(export, "runs/faces", "--run_dir=x", "--out=y") == 1
     error = capsys.readouterr().err
     assert error.endswith("Flags have the form --name=value. Received: runs/faces\n")

@@ -8,6 +8,7 @@ import commands
 import pytest
 import tensorflow as tf
 
+from sdgan_tf.cli import export, train
 from sdgan_tf.models import AdversarialModel
 from sdgan_tf.training import load_run
 
@@ -28,14 +29,14 @@ SMALL = (
 def test_a_preset_trains_resumes_and_exports(path, tmp_path, capsys, monkeypatch):
     run, out = tmp_path / "run", tmp_path / "exported"
     asked = (f"--flagfile={path}", *SMALL, f"--run_dir={run}")
-    assert commands.run_train(*asked, "--steps=2") == 0
+    assert commands.call(train, *asked, "--steps=2") == 0
     # The graph has been made once; that would take the most time here.
     eagerly = functools.partialmethod(AdversarialModel.compile, run_eagerly=True)
     monkeypatch.setattr(AdversarialModel, "compile", eagerly)
-    assert commands.run_train(*asked, "--steps=3") == 0
+    assert commands.call(train, *asked, "--steps=3") == 0
     assert f"Continuing {run} at step 2," in capsys.readouterr().out
 
-    assert commands.run_export(run_dir=str(run), out=str(out)) == 0
+    assert commands.call(export, f"--run_dir={run}", f"--out={out}") == 0
     assert f"Exported step 3 to {out / '1'}\n" in capsys.readouterr().out
     seeds = tf.constant([1, 2, 3], tf.int64)
     sample = tf.saved_model.load(str(out / "1")).signatures["sample"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import zlib
 
 import numpy as np
@@ -26,5 +27,21 @@ def make_folder(tmp_path):
             for number in range(count):
                 Image.fromarray(noise(identity, number)).save(folder / f"{number:02d}.png")
         return tmp_path / name
+
+    return make
+
+
+@pytest.fixture
+def png_that_claims():
+    """Return a maker of PNGs whose header promises a size that their few bytes do not hold."""
+
+    def chunk(kind, data):
+        checksum = struct.pack(">I", zlib.crc32(kind + data))
+        return struct.pack(">I", len(data)) + kind + data + checksum
+
+    def make(width, height):
+        header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+        body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+        return b"\x89PNG\r\n\x1a\n" + body
 
     return make

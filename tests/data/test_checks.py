@@ -9,6 +9,7 @@ import threading
 import pytest
 
 from sdgan_tf.data.checks import check_images, parallel_map
+from sdgan_tf.data.names import joined
 from sdgan_tf.data.report import BadData, Report, printable, settle
 from sdgan_tf.data.sources import find_images
 
@@ -67,7 +68,7 @@ def test_long_lists_are_capped_in_text_and_whole_in_json():
 
 def test_bad_data_fail_or_are_skipped_aloud(caplog):
     report = Report("faces", k=2, counts={"ann": 2, "bob": 2, "cyd": 1})
-    with pytest.raises(BadData, match="(?s)fewer than k=2.*cyd: 1.*--on_bad_data=skip") as caught:
+    with pytest.raises(BadData, match="(?s)fewer than k=2.*cyd: 1.*on_bad_data=skip") as caught:
         settle(report, "fail")
     assert caught.value.report is report
     with caplog.at_level("WARNING", logger="absl"):
@@ -79,6 +80,12 @@ def test_bad_data_fail_or_are_skipped_aloud(caplog):
 
 def test_names_cannot_play_tricks_on_the_terminal():
     assert printable("é\x1b[2J\n\udcff") == "é\\x1b[2J\\n\\udcff"
+
+
+def test_groups_that_share_a_name_are_one():
+    groups = [{"b", "c"}, {"x", "y"}, {"a", "b"}, {"c", "d"}]
+    assert joined(groups) == [["a", "b", "c", "d"], ["x", "y"]]
+    assert joined([]) == []
 
 
 def test_the_pool_keeps_order_looks_little_ahead_and_stops():

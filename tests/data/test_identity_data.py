@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from sdgan_tf.data import IdentityImages
-from sdgan_tf.data.memory import aligned_empty
+from sdgan_tf.data import IdentityData
+from sdgan_tf.data.arrays import aligned_empty
 
 
 def make(counts, prefix="p", on_bad_data="fail", size=2):
@@ -18,7 +18,7 @@ def make(counts, prefix="p", on_bad_data="fail", size=2):
     images = np.zeros((sum(counts), size, size, 3), np.uint8)
     images[:, 0, 0, 0] = np.repeat(np.arange(len(counts)), counts)
     images[:, 0, 0, 1] = np.concatenate([np.arange(n) for n in [0, *counts]])
-    return IdentityImages(names, counts, images, on_bad_data)
+    return IdentityData(names, counts, images, on_bad_data)
 
 
 def take(dataset, count):
@@ -62,7 +62,7 @@ def test_fields_follow_their_images_into_batches_and_splits():
     base = make([4] * 20)
     points = np.stack([base.images[:, 0, 0, :2]] * 5, axis=1).astype(np.float32)
     fields = {"points": points, "label": np.arange(80)}
-    data = IdentityImages(base.names, base.counts, base.images, fields=fields)
+    data = IdentityData(base.names, base.counts, base.images, fields=fields)
     for part in (data, data.split(0.3, 0.3).train):
         np.testing.assert_array_equal(part.fields["points"][:, 2], part.images[:, 0, 0, :2])
         tuples = part.tuples(k=3, batch_size=7, seed=2)
@@ -76,7 +76,7 @@ def test_fields_follow_their_images_into_batches_and_splits():
         ("identity", np.arange(80), "already. Received: fields={'identity'"),
     ):
         with pytest.raises(ValueError, match=message):
-            IdentityImages(base.names, base.counts, base.images, fields={name: values})
+            IdentityData(base.names, base.counts, base.images, fields={name: values})
 
 
 def test_replicas_share_a_batch_among_them():
@@ -145,7 +145,7 @@ def test_splits_share_no_identity_and_no_memory_is_copied():
     assert set.union(*names) == set(data.names) and sum(map(len, names)) == 200
     assert 25 < len(splits.validation) < 55 and 40 < len(splits.test) < 80
     for part in splits:
-        assert np.shares_memory(part._array, data._array)
+        assert np.shares_memory(part._images, data._images)
         for i, name in enumerate(part.names):
             expected = data.observations(data.names.index(name))
             np.testing.assert_array_equal(part.observations(i), expected)
@@ -167,13 +167,24 @@ def test_splits_do_not_change_when_data_are_added():
 GOLDEN_TEST_NAMES = ["p0", "p7", "p17"]
 
 
+def test_linked_identities_stay_together():
+    names = [f"p{i}" for i in range(30)]
+    groups = [["p0", "p1", "p2", "p3"], ["p7", "p8", "p9"]]
+    data = IdentityData(names, [2] * 30, np.zeros((60, 2, 2, 3), np.uint8), linked=groups)
+    splits = data.split()
+    assert splits.test.names == ["p0", "p1", "p2", "p3", "p7", "p8", "p9", "p17"]
+    for group in groups:
+        for part in splits.train.split(0.5, 0.5):
+            assert len(set(group) & set(part.names)) in (0, len(group))
+
+
 def test_empty_splits_say_so():
     splits = make([2] * 5).split(validation=0, test=0)
     assert [len(part) for part in splits] == [5, 0, 0]
     assert splits.test.summary() == "0 identities, no images"
     assert splits.test.images.shape == (0, 2, 2, 3)
     assert splits.test.fingerprint != splits.train.fingerprint
-    with pytest.raises(ValueError, match="At least 2 identities.*0 identities, no images"):
+    with pytest.raises(ValueError, match="At least 2 identities.*Received: 0 such identities of 0"):
         splits.test.tuples()
     with pytest.raises(ValueError, match="no images"):
         splits.test.grid()
@@ -193,8 +204,8 @@ def test_fingerprints_tell_data_apart():
     others = [
         make([3, 2]),
         make([2, 3], prefix="q"),
-        IdentityImages(base.names, base.counts, changed),
-        IdentityImages(base.names, base.counts, base.images[..., :1]),
+        IdentityData(base.names, base.counts, changed),
+        IdentityData(base.names, base.counts, base.images[..., :1]),
         base.split(0, 0.5).train,
     ]
     prints = {data.fingerprint for data in [base, *others]}
@@ -210,13 +221,13 @@ def test_factors_follow_their_images_through_splits():
         "observation_names": ("o",),
     }
     base = make(counts)
-    data = IdentityImages(base.names, counts, base.images, factors=factors)
+    data = IdentityData(base.names, counts, base.images, factors=factors)
     for part in itertools.chain(data.split(0.3, 0.3), data.split(0.3, 0.3).train.split(0.3, 0.3)):
         assert part.factors["identity"][:, 0].tolist() == [int(name[1:]) for name in part.names]
         np.testing.assert_array_equal(part.factors["observation"][:, 0], part.images[:, 0, 0, 0])
     with pytest.raises(ValueError, match="Received: 40 and 99 rows"):
         short = {**factors, "observation": factors["observation"][:-1]}
-        IdentityImages(base.names, counts, base.images, factors=short)
+        IdentityData(base.names, counts, base.images, factors=short)
 
 
 def test_any_array_will_do_and_nothing_can_be_written():
@@ -224,7 +235,7 @@ def test_any_array_will_do_and_nothing_can_be_written():
     read_only = plain.copy()
     read_only.flags.writeable = False
     for images in (plain, plain[::-1], np.asfortranarray(plain), plain[1:], read_only):
-        data = IdentityImages(["a", "b"], [2, len(images) - 2], images)
+        data = IdentityData(["a", "b"], [2, len(images) - 2], images)
         np.testing.assert_array_equal(data.images, images)
         (batch,) = take(data.tuples(k=2, batch_size=40), 1)
         assert {image.tobytes() for image in batch.reshape(-1, 4, 4, 3)} == {
@@ -234,7 +245,7 @@ def test_any_array_will_do_and_nothing_can_be_written():
             data.images[0] = 0
     aligned = aligned_empty((5, 4, 4, 3))
     aligned[:] = plain
-    data = IdentityImages(["a", "b"], [2, 3], aligned)
+    data = IdentityData(["a", "b"], [2, 3], aligned)
     assert np.shares_memory(aligned, data.images)
     assert np.shares_memory(aligned, np.asarray(memoryview(data._tensor)))
 
@@ -258,4 +269,4 @@ def test_summary():
 )
 def test_arrays_must_fit_each_other(names, counts, shape, dtype, message):
     with pytest.raises(ValueError, match=message):
-        IdentityImages(names, counts, np.zeros(shape, dtype))
+        IdentityData(names, counts, np.zeros(shape, dtype))

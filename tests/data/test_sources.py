@@ -24,7 +24,7 @@ def test_a_folder_per_identity_in_order(tmp_path):
         ("b", [os.path.join("b", "10.JPG"), os.path.join("b", "2.png")]),
     ]
     assert listing.images == 4
-    assert not listing.ignored and not listing.nested and not listing.misnamed
+    assert not listing.ignored and not listing.nested and not listing.broken
 
 
 def test_flat_names(tmp_path):
@@ -35,8 +35,8 @@ def test_flat_names(tmp_path):
         "m_01": ["m_01_0_crop.png", "m_01_1_crop.png"],
         "z": ["z_0_.png"],
     }
-    assert [file for file, _ in listing.misnamed] == ["_0_1.png", "nobody.png"]
-    assert "<IDENTITY>_<OBSERVATION>_" in listing.misnamed[0][1]
+    assert [file for file, _ in listing.broken] == ["_0_1.png", "nobody.png"]
+    assert "<IDENTITY>_<OBSERVATION>_" in listing.broken[0][1]
 
 
 def test_nothing_is_passed_over_in_silence(tmp_path):

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 from painted import Painter
 
-from sdgan_tf.data import IdentityImages, Splits
+from sdgan_tf.data import IdentityData, Splits
 from sdgan_tf.evaluation import Evaluator, evaluate, verification
 from sdgan_tf.evaluation.factors import FactorReader
 from sdgan_tf.evaluation.pairs import real_pairs
@@ -126,7 +126,7 @@ def test_fidelity_compares_with_identities_as_training_draws_them():
         bright = painted.people(36, 5, seed=10 + number, prefix=kind)
         images = np.concatenate([dark.images // 4, bright.images])
         counts = [*dark.counts, *bright.counts]
-        kinds.append(IdentityImages([*dark.names, *bright.names], counts, images))
+        kinds.append(IdentityData([*dark.names, *bright.names], counts, images))
     evaluator = Evaluator(
         Splits(*kinds), painted.verifier(), pairs=2000, resamples=2, verifier_floor=0
     )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tiny
 
-from sdgan_tf.data import IdentityImages
+from sdgan_tf.data import IdentityData
 from sdgan_tf.evaluation.factors import FactorReader, components, shares, train_factor_reader
 
 
@@ -71,7 +71,7 @@ def painted(identities, observations, seed):
     factors = {"identity": who, "observation": how}
     factors |= {"identity_names": ("red", "hidden"), "observation_names": ("green",)}
     names = [f"{seed}-{index}" for index in range(identities)]
-    return IdentityImages(names, [observations] * identities, images, factors=factors)
+    return IdentityData(names, [observations] * identities, images, factors=factors)
 
 
 def test_the_reader_learns_and_is_measured_on_unseen_images():
@@ -91,5 +91,5 @@ def test_training_shows_its_progress(capsys):
 
 
 def test_images_of_unknown_factors_are_refused():
-    with pytest.raises(ValueError, match="sd.data.drawn.*Received: IdentityImages"):
+    with pytest.raises(ValueError, match="sd.data.drawn.*Received: IdentityData"):
         train_factor_reader(tiny.people(), tiny.people())

@@ -6,7 +6,7 @@ import numpy as np
 import painted
 import pytest
 
-from sdgan_tf.data import IdentityImages
+from sdgan_tf.data import IdentityData
 from sdgan_tf.evaluation import generated_pairs, real_pairs
 from sdgan_tf.evaluation.pairs import evenly, reference_images
 
@@ -15,7 +15,7 @@ def numbered(counts):
     """Return data whose image j of identity i is all 16 i + j."""
     values = np.concatenate([16 * i + np.arange(count) for i, count in enumerate(counts)])
     images = np.broadcast_to(values[:, None, None, None], [len(values), 4, 4, 1]).astype(np.uint8)
-    return IdentityImages([f"p{i}" for i in range(len(counts))], counts, images)
+    return IdentityData([f"p{i}" for i in range(len(counts))], counts, images)
 
 
 def test_real_pairs_are_what_they_are_called():

@@ -1,4 +1,4 @@
-"""Trains on two logical CPU devices and prints what it found: started by test_mirrored.py.
+"""Trains on two logical CPU devices and prints what came of it: started by test_mirrored.py.
 
 A process of its own, because devices can only be split before TensorFlow uses them.
 """
@@ -22,37 +22,40 @@ def main():
     strategy = tf.distribute.MirroredStrategy(DEVICES)
     with strategy.scope():
         model = SDGAN(image_size=8, dim=2, d_i=2, d_o=3, r1=0.1, r1_every=2, lecam=0.1, ema=0.9)
-        model.compile(keras.optimizers.SGD(1.0), keras.optimizers.Adam(1e-3))
+        model.compile(
+            d_optimizer=keras.optimizers.SGD(1.0), g_optimizer=keras.optimizers.Adam(1e-3)
+        )
     before = model.generator.get_weights()
 
-    found = {"replicas": strategy.num_replicas_in_sync}
-    codes = strategy.run(lambda: model._draw(2, "codes"))
-    found["codes"] = [
+    results = {"replicas": strategy.num_replicas_in_sync}
+    codes = strategy.run(lambda: model.draw(2, "codes"))
+    results["codes"] = [
         value.numpy().tolist() for value in strategy.experimental_local_results(codes)
     ]
-    found["change"] = change(strategy, model)
+    results["change"] = change(strategy, model)
 
-    data = tf.data.Dataset.from_tensors(pictures(model, 4)).repeat()
+    data = tf.data.Dataset.from_tensors(images(model, 4)).repeat()
     history = model.fit(data, steps_per_epoch=2, epochs=1, verbose=0).history
-    found["sdgan"] = {"losses": [value for name in model.LOGS for value in history[name]]}
-    found["sdgan"] |= state(strategy, model)
+    results["sdgan"] = {"losses": [value for name in model.LOGS for value in history[name]]}
+    results["sdgan"] |= state(strategy, model)
     after = model.generator.get_weights()
-    found["moved"] = any(not np.array_equal(a, b) for a, b in zip(after, before))
+    results["moved"] = any(not np.array_equal(a, b) for a, b in zip(after, before))
     with strategy.scope():
         model = SDBEGAN(image_size=16, dim=1, d_i=2, d_o=3, rate_k=0.1)
         model.compile()
-    found["sdbegan"] = balance(strategy, model)
+    results["sdbegan"] = balance(strategy, model)
     with strategy.scope():
         model = EncoderPairGAN(4, image_size=8, dim=1, d_i=2, d_o=3)
         model.compile()
-    data = tf.data.Dataset.from_tensors((pictures(model, 4), tf.range(4, dtype=tf.int64)))
+    batch = {"images": images(model, 4), "identity": tf.range(4, dtype=tf.int64)}
+    data = tf.data.Dataset.from_tensors(batch)
     history = model.fit(data.repeat(), steps_per_epoch=2, epochs=1, verbose=0).history
-    found["labelled"] = {"losses": [value for name in model.LOGS for value in history[name]]}
-    found["labelled"] |= state(strategy, model)
-    print(json.dumps(found))
+    results["conditional"] = {"losses": [value for name in model.LOGS for value in history[name]]}
+    results["conditional"] |= state(strategy, model)
+    print(json.dumps(results))
 
 
-def pictures(model, count):
+def images(model, count):
     """Return real tuples that suit `model`: uint8."""
     shape = (count, model.k, model.image_size, model.image_size, model.channels)
     return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
@@ -72,10 +75,10 @@ def state(strategy, model):
 
 
 def balance(strategy, model):
-    """Train two steps of SD-BEGAN without a graph; return what each replica found."""
-    real = tf.constant(pictures(model, 4))
+    """Train two steps of SD-BEGAN without a graph; return what each replica logged."""
+    real = tf.constant(images(model, 4))
     # The steps' own values, not running means.
-    model._end_step = lambda logs: (model.step.assign_add(1), logs)[1]
+    model.end_step = lambda logs: (model.step.assign_add(1), logs)[1]
 
     def step():
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
@@ -84,29 +87,28 @@ def balance(strategy, model):
     losses, balances = [], []
     for _ in range(2):
         logs = strategy.run(step)
-        results = {
+        values = {
             name: [float(value) for value in strategy.experimental_local_results(logs[name])]
             for name in model.LOGS
         }
-        losses += sum(results.values(), [])
-        balances.append(results["balance"])
+        losses += sum(values.values(), [])
+        balances.append(values["balance"])
     k_t = float(tf.convert_to_tensor(model.k_t))
     return {"losses": losses, "balances": balances, "k_t": k_t, **state(strategy, model)}
 
 
 def change(strategy, model):
-    """How the first weights of the discriminator move for slopes of 1 and 3 on the two replicas."""
+    """How the first weights of the discriminator move for gradients of 1 and 3 on the two replicas."""
     kernel = model.discriminator.trainable_variables[0]
     before = tf.convert_to_tensor(kernel).numpy()
 
     def update():
-        slope = 1.0 + 2.0 * tf.cast(
+        gradient = 1.0 + 2.0 * tf.cast(
             tf.distribute.get_replica_context().replica_id_in_sync_group, tf.float32
         )
         with tf.GradientTape() as tape:
-            loss = slope * tf.reduce_sum(tf.convert_to_tensor(kernel))
-        found = model._gradients(model.d_optimizer, tape, loss, model.discriminator)
-        model._apply(model.d_optimizer, found, model.discriminator)
+            loss = gradient * tf.reduce_sum(tf.convert_to_tensor(kernel))
+        model.move("d", tape, loss)
 
     strategy.run(tf.function(update))
     return (tf.convert_to_tensor(kernel).numpy() - before).ravel().tolist()

@@ -21,9 +21,13 @@ import tensorflow as tf
 from tensorflow import keras
 
 from sdgan_tf import keras_compat
+from sdgan_tf.models import variables
+from sdgan_tf.networks.identity import CodeTable
 from sdgan_tf.randomness import stateless_seed
 
-NETWORKS = ("generator", "discriminator", "averaged")
+# Networks within networks.
+PARTS = ("decoder", "encoder")
+NETWORKS = ("generator", "discriminator", "identifier", "averaged_")
 TRAINED = (*NETWORKS, "step", "d_optimizer", "g_optimizer")
 
 
@@ -41,19 +45,56 @@ def arrays(model, *parts):
     }
 
 
-def assert_equal(found, expected, **tolerance):
+def assert_equal(state, expected, **tolerance):
     """Compare two results of `arrays`, exactly where no tolerance is given."""
-    assert found.keys() == expected.keys()
+    assert state.keys() == expected.keys()
     for name, value in expected.items():
         if tolerance:
-            np.testing.assert_allclose(found[name], value, err_msg=name, **tolerance)
+            np.testing.assert_allclose(state[name], value, err_msg=name, **tolerance)
         else:
-            np.testing.assert_array_equal(found[name], value, err_msg=name)
+            np.testing.assert_array_equal(state[name], value, err_msg=name)
 
 
-def differ(found, expected):
+def differ(state, expected):
     """Whether anything differs between two results of `arrays`."""
-    return any(not np.array_equal(found[name], expected[name]) for name in expected)
+    return any(not np.array_equal(state[name], expected[name]) for name in expected)
+
+
+def weights(network):
+    """Return copies of the trained weights."""
+    return [array(variable) for variable in network.trainable_variables]
+
+
+def gradients(loss, network):
+    """Return the gradients of `loss()` in the trained weights of `network`, as arrays."""
+    values = [keras_compat.tensor_of(variable) for variable in network.trainable_variables]
+    with tf.GradientTape() as tape:
+        total = loss()
+    unconnected = tf.UnconnectedGradients.ZERO
+    return [
+        tf.convert_to_tensor(gradient).numpy()
+        for gradient in tape.gradient(total, values, unconnected_gradients=unconnected)
+    ]
+
+
+def descending(rate=1.0):
+    """Return the optimizers that move weights by `rate` times the gradient, as `compile` takes them."""
+    return {f"{player}_optimizer": keras.optimizers.SGD(rate) for player in ("d", "g")}
+
+
+def inner_layers(model):
+    """Return all trained layers of a model's networks but the last ones and the tables of codes: those are float32
+    under every policy.
+    """
+    layers = [layer for net in model.networks.values() for _, layer in variables.leaves(net)]
+    owners = [*model.networks.values()]
+    owners += [getattr(net, part) for net in owners for part in PARTS if hasattr(net, part)]
+    last = {id(net.finish) for net in owners if hasattr(net, "finish")}
+    return [
+        layer
+        for layer in layers
+        if layer.trainable_variables and id(layer) not in last and not isinstance(layer, CodeTable)
+    ]
 
 
 class StopAt(keras.callbacks.Callback):
@@ -76,6 +117,8 @@ class ModelCase:
     arguments: dict
     # The logged number that the stock callbacks watch.
     monitor = "g_loss"
+    # Arguments by which the generator is moved in each step.
+    each_step: dict = {}
 
     # --- how models are made and trained here
 
@@ -83,19 +126,19 @@ class ModelCase:
     def make(cls, moved=False, compile_options=None, **changes):
         """Return a compiled model of changed arguments; `moved` gives it other weights than its seed's."""
         model = cls.model_class(**{**cls.arguments, **changes})
-        for network in model._networks().values() if moved else ():
+        for network in model.networks.values() if moved else ():
             network.set_weights([value + 0.1 for value in network.get_weights()])
         model.compile(**{"run_eagerly": True, **(compile_options or {})})
         return model
 
     @staticmethod
     def batch(model, count=3):
-        """Return real tuples that suit `model`, uint8, and labels where it wants them."""
+        """Return a batch of real tuples that suit `model`, as data sets give it."""
         shape = (count, model.k, model.image_size, model.image_size, model.channels)
         images = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-        if not model.labelled:
-            return tf.constant(images)
-        return tf.constant(images), tf.range(count, dtype=tf.int64) % model.training_identities
+        identities = getattr(model, "training_identities", count)
+        who = tf.range(count, dtype=tf.int64) % identities
+        return {"images": tf.constant(images), "identity": who}
 
     @classmethod
     def fit(cls, model, steps=2, epochs=1, **options):
@@ -115,20 +158,17 @@ class ModelCase:
     # --- training
 
     def test_a_graph_of_several_steps_does_what_single_steps_do(self):
-        # Plain descent: Adam would make a whole step of the rounding of a slope of almost nothing.
-        def rates():
-            names = ("d_optimizer", "g_optimizer")
-            return {name: keras.optimizers.SGD(0.05) for name in names}
-
-        options = {"run_eagerly": False, "steps_per_execution": 2, **rates()}
-        graph, single = self.make(compile_options=options), self.make(compile_options=rates())
+        # Adam would make a whole step of the rounding of a gradient of almost nothing.
+        options = {"run_eagerly": False, "steps_per_execution": 2, **descending(0.05)}
+        graph, single = (self.make(compile_options=each) for each in (options, descending(0.05)))
         logs, expected = self.fit(graph), self.fit(single)
         assert int(graph.step) == int(single.step) == 2
-        assert set(logs) == set(expected) == set(graph.LOGS)
-        for name in graph.LOGS:
+        assert set(logs) == set(expected) == {tracker.name for tracker in graph.metrics}
+        assert set(graph.LOGS) <= set(logs)
+        for name in logs:
             np.testing.assert_allclose(logs[name], expected[name], rtol=1e-3, atol=1e-5)
-        found, expected = arrays(graph, *NETWORKS), arrays(single, *NETWORKS)
-        assert_equal(found, expected, rtol=1e-3, atol=1e-5)
+        expected = arrays(single, *NETWORKS)
+        assert_equal(arrays(graph, *NETWORKS), expected, rtol=1e-3, atol=1e-5)
 
     def test_steps_that_do_not_divide_into_executions_are_refused(self):
         model = self.make(compile_options={"steps_per_execution": 2})
@@ -145,13 +185,11 @@ class ModelCase:
         assert int(trained.step) == trained.completed_steps == 2
         assert type(trained.completed_steps) is int
         fresh = self.make()
-        for part in ("generator", "discriminator"):
-            pairs = zip(
-                getattr(fresh, part).trainable_variables, getattr(trained, part).trainable_variables
-            )
+        for player in ("d", "g"):
+            pairs = zip(fresh.moved_by(player), trained.moved_by(player))
             moved = [not np.array_equal(array(before), array(after)) for before, after in pairs]
-            # A bias in front of batch norm has no slope.
-            assert sum(moved) > len(moved) / 2, part
+            # A bias in front of batch norm has a gradient of 0.
+            assert sum(moved) > len(moved) / 2, player
 
     def test_equal_seeds_give_equal_weights(self, trained):
         again = self.make()
@@ -171,37 +209,39 @@ class ModelCase:
         assert len(other) >= 5
         for name, value in kernels(first).items():
             assert not np.any(np.isclose(value, other[name], rtol=1e-6, atol=0)), name
-        # Nor do two layers of equal shape start alike, the averaged generator apart.
-        found = [
+        # Nor do two layers of equal shape start alike, averaged networks apart.
+        drawn = [
             value.ravel()
             for name, value in kernels(first).items()
-            if not name.startswith("averaged")
+            if not name.startswith("averaged_")
         ]
-        for index, one in enumerate(found):
-            for two in found[:index]:
+        for index, one in enumerate(drawn):
+            for two in drawn[:index]:
                 size = min(one.size, two.size)
                 assert np.mean(one[:size] == two[:size]) < 0.5
 
     def test_seed_and_step_decide_the_codes_and_weights_do_not(self, trained):
         same, other = self.make(moved=True), self.make(seed=trained.seed + 1)
-        codes = trained._draw(2, "codes").numpy()
+        codes = trained.draw(2, "codes").numpy()
         assert codes.shape == (2 * trained.k, trained.latents.size)
-        assert not np.array_equal(same._draw(2, "codes"), codes)
+        assert not np.array_equal(same.draw(2, "codes"), codes)
         same.step.assign(2)
-        np.testing.assert_array_equal(same._draw(2, "codes"), codes)
+        np.testing.assert_array_equal(same.draw(2, "codes"), codes)
         other.step.assign(2)
-        assert not np.array_equal(other._draw(2, "codes"), codes)
-        # As does the attempt, the first of which is of the seed itself.
-        same.attempt.assign(1)
-        assert not np.array_equal(same._draw(2, "codes"), codes)
+        assert not np.array_equal(other.draw(2, "codes"), codes)
+        # As do the rollbacks; without any, it is the seed itself.
+        same.rollback.assign(1)
+        assert not np.array_equal(same.draw(2, "codes"), codes)
         first = stateless_seed(trained.seed, "codes", 2, 0)
-        np.testing.assert_array_equal(trained._random("codes"), first)
+        np.testing.assert_array_equal(trained.random("codes"), first)
 
-    def test_losses_weights_and_pictures_stay_float32_under_half_precision(self):
+    def test_losses_weights_and_images_stay_float32_under_half_precision(self):
         for precision in ("mixed_bfloat16", "mixed_float16"):
             model = self.make(precision=precision)
-            for network in (model.generator, model.discriminator, model.best_generator):
+            for network in model.networks.values():
                 assert keras_compat.policy_name(network) == precision
+            half = precision.split("_")[1]
+            assert {layer.compute_dtype for layer in inner_layers(model)} == {half}
             logs = model.train_step(self.batch(model))
             assert {value.dtype for value in logs.values()} == {tf.float32}
             assert np.all(np.isfinite(list(logs.values())))
@@ -210,40 +250,54 @@ class ModelCase:
             assert all(np.all(np.isfinite(array)) for array in arrays(model).values())
             assert model(tf.zeros([1, model.latents.size])).dtype == tf.float32
 
-    # --- the averaged generator
+    def test_inner_layers_compute_in_float32_without_a_policy(self, trained):
+        assert len(inner_layers(trained)) >= 4
+        assert {layer.compute_dtype for layer in inner_layers(trained)} == {"float32"}
 
-    def test_the_averaged_generator_follows_and_copies_batch_norm(self):
-        model = self.make(ema=0.9)
-        trained = {id(variable) for variable in model.averaged.trainable_variables}
+    # --- averaged networks
+
+    def test_averaged_networks_follow_and_copy_batch_norm(self):
+        model = self.make(ema=0.9, **self.each_step)
+        averages = [name for name in model.networks if name.startswith("averaged_")]
+        assert "averaged_generator" in averages
+        trained = {
+            id(variable)
+            for name in averages
+            for variable in model.networks[name].trainable_variables
+        }
         trained = {name for name, value in model.state().items() if id(value) in trained}
-        before = arrays(model, "averaged")
+        before = arrays(model, "averaged_")
         model.train_step(self.batch(model))
-        after, current = arrays(model, "averaged"), arrays(model, "generator")
+        after, current = arrays(model, "averaged_"), arrays(model)
         assert before.keys() == after.keys()
         # In the first step the decay is 2 / 11.
         for name, value in after.items():
-            now = current[name.replace("averaged", "generator")]
+            now = current[name[len("averaged_") :]]
             moved = before[name] + 9 / 11 * (now - before[name])
             # What is not trained, such as batch norm's moving statistics, is copied.
             expected = moved if name in trained else now
             np.testing.assert_allclose(value, expected, rtol=1e-4, atol=1e-7, err_msg=name)
         model.step.assign(10**6)
-        before = arrays(model, "averaged")
+        before = arrays(model, "averaged_")
         model.train_step(self.batch(model))
-        current = arrays(model, "generator")
-        for name, value in arrays(model, "averaged").items():
+        current = arrays(model)
+        for name, value in arrays(model, "averaged_").items():
             if name in trained:
-                now = current[name.replace("averaged", "generator")]
+                now = current[name[len("averaged_") :]]
                 np.testing.assert_allclose(value, 0.9 * before[name] + 0.1 * now, atol=1e-6)
 
-    def test_pictures_come_from_the_averaged_generator(self):
+    def test_images_come_from_the_averaged_generator(self):
         model = self.make(ema=0.9)
+        assert model.best("generator") is model.averaged_generator
         first = model.generate(1, 2)
         np.testing.assert_array_equal(first, self.make().generate(1, 2))
         model.generator.set_weights([value + 1 for value in model.generator.get_weights()])
         np.testing.assert_array_equal(model.generate(1, 2), first)
-        model.averaged.set_weights(model.generator.get_weights())
+        model.averaged_generator.set_weights(model.generator.get_weights())
         assert not np.array_equal(model.generate(1, 2), first)
+        plain = self.make(ema=0.0)
+        assert plain.best("generator") is plain.generator
+        assert not any(name.startswith("averaged_") for name in plain.networks)
 
     # --- saving
 
@@ -251,7 +305,8 @@ class ModelCase:
         config = json.loads(json.dumps(trained.get_config()))
         signature = inspect.signature(self.model_class.__init__).parameters.values()
         named = {item.name for item in signature if item.kind == item.POSITIONAL_OR_KEYWORD}
-        assert set(config) == named - {"self"} | {"name"}
+        assert set(config) == named - {"self"} | set(trained.options)
+        assert set(trained.options) == set(self.arguments) - named
         assert {name: config[name] for name in self.arguments} == self.arguments
         assert self.model_class.from_config(config).get_config() == trained.get_config()
 
@@ -259,12 +314,11 @@ class ModelCase:
         state = trained.state()
         variables = {id(value) for value in state.values()}
         assert len(variables) == len(state)
-        networks = [trained.generator, trained.discriminator, trained.averaged]
-        for network in filter(None, networks):
+        for network in trained.networks.values():
             assert {id(variable) for variable in network.variables} <= variables
         for optimizer in (trained.d_optimizer, trained.g_optimizer):
             assert {id(v) for v in keras_compat.optimizer_variables(optimizer)} <= variables
-        assert id(trained.step) in variables
+        assert {id(trained.step), id(trained.rollback)} <= variables
 
     def test_a_saved_model_goes_on_as_if_it_had_never_stopped(self, trained, tmp_path):
         model = self.make()
@@ -323,23 +377,23 @@ class ModelCase:
         assert int(model.step) == 2
         assert_equal(arrays(model, *TRAINED), arrays(trained, *TRAINED))
 
-    # --- pictures
+    # --- images
 
     @pytest.fixture(scope="class")
     @classmethod
     def vivid(cls):
-        """Return a model whose pictures differ by more than a shade of grey."""
+        """Return a model whose images differ by more than a shade of grey."""
         model = cls.make()
-        kernel = model.best_generator.finish.kernel
+        kernel = model.best("generator").finish.kernel
         kernel.assign(10 * array(kernel))
         return model
 
-    def test_generate_gives_a_picture_to_each_pair_of_seeds(self, vivid):
+    def test_generate_gives_an_image_to_each_pair_of_seeds(self, vivid):
         edge = (vivid.image_size, vivid.image_size, vivid.channels)
         grid = vivid.generate(3, 2, seed=1)
         assert grid.shape == (3, 2, *edge) and grid.dtype == np.uint8
         assert len(np.unique(grid.reshape(6, -1), axis=0)) == 6
-        # Neither the number of neighbours nor how many are made at a time changes a picture.
+        # Neither the number of neighbours nor how many are made at a time changes an image.
         np.testing.assert_array_equal(vivid.generate(2, 3, seed=1)[:, :2], grid[:2])
         np.testing.assert_array_equal(vivid.generate(3, 2, seed=1, batch_size=1), grid)
         assert not np.array_equal(vivid.generate(3, 2, seed=2), grid)
@@ -357,5 +411,5 @@ class ModelCase:
         grid = vivid.generate([4, 6], [1, 2, 3])
         for row in range(2):
             for column in range(3):
-                picture = vivid.render(codes[row, column][tf.newaxis])[0]
-                np.testing.assert_array_equal(grid[row, column], picture)
+                image = vivid.render(codes[row, column][tf.newaxis])[0]
+                np.testing.assert_array_equal(grid[row, column], image)

@@ -13,7 +13,7 @@ import pytest
 
 
 def run():
-    """Return what `mirrored_run.py` found on two logical devices, in a process that has them."""
+    """Return what `mirrored_run.py` printed on two logical devices, in a process that has them."""
     here = Path(__file__).parent
     paths = [str(here.parents[1]), os.environ.get("PYTHONPATH", "")]
     done = subprocess.run(
@@ -29,24 +29,24 @@ def run():
 
 def test_mirrored_training():
     # One test, or each worker of a parallel run would start the process, which takes half a minute.
-    found = run()
-    assert found["replicas"] == 2
-    assert found["moved"]
-    for model in (found["sdgan"], found["sdbegan"], found["labelled"]):
+    results = run()
+    assert results["replicas"] == 2
+    assert results["moved"]
+    for model in (results["sdgan"], results["sdbegan"], results["conditional"]):
         assert model["step"] == 2
         assert np.all(np.isfinite(model["losses"]))
         assert model["apart"] == [], "replicas hold the same weights, moments and counters"
 
     # Replicas draw different codes.
-    first, second = found["codes"]
+    first, second = results["codes"]
     assert np.shape(first) == np.shape(second) == (4, 5)
     assert not np.any(np.isclose(first, second))
 
     # An update is the mean over replicas: the loss is the sum of the weights, times 1 on one of
     # them and times 3 on the other.
-    np.testing.assert_allclose(found["change"], -2.0, rtol=1e-5)
+    np.testing.assert_allclose(results["change"], -2.0, rtol=1e-5)
 
     # BEGAN's balance moves in each step by the rate (.1) times the mean balance of both replicas.
-    balances = found["sdbegan"]["balances"]
+    balances = results["sdbegan"]["balances"]
     assert np.shape(balances) == (2, 2) and abs(balances[0][0] - balances[0][1]) > 1e-4
-    assert found["sdbegan"]["k_t"] == pytest.approx(0.1 * np.sum(np.mean(balances, 1)), rel=1e-3)
+    assert results["sdbegan"]["k_t"] == pytest.approx(0.1 * np.sum(np.mean(balances, 1)), rel=1e-3)

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 import tensorflow as tf
-from model_case import ModelCase, array
+from model_case import ModelCase, array, arrays, assert_equal, descending, gradients, weights
 from tensorflow import keras
 
 from sdgan_tf import keras_compat
@@ -26,23 +26,10 @@ class TestBattery(ModelCase):
 
 
 def make(rate=1.0, **arguments):
-    """Return a model that optimizers move by `rate` times the slope."""
+    """Return a model that optimizers move by `rate` times the gradient."""
     model = SDBEGAN(**{**TINY, **arguments})
-    model.compile(keras.optimizers.SGD(rate), keras.optimizers.SGD(rate))
+    model.compile(**descending(rate))
     return model
-
-
-def weights(network):
-    """Return copies of the trained weights."""
-    return [array(variable) for variable in network.trainable_variables]
-
-
-def slopes(loss, network):
-    """Return the gradients of `loss()` in the trained weights of `network`, as arrays."""
-    values = [keras_compat.tensor_of(variable) for variable in network.trainable_variables]
-    with tf.GradientTape() as tape:
-        total = loss()
-    return [slope.numpy() for slope in tape.gradient(total, values)]
 
 
 def errors(model, codes, images):
@@ -54,7 +41,7 @@ def errors(model, codes, images):
 
 def codes_of_step(model, count=4):
     """Return the codes that the model's next step will draw."""
-    return model._draw(tf.constant(count), "codes")
+    return model.draw(tf.constant(count), "codes")
 
 
 # --- the step
@@ -69,37 +56,36 @@ def test_one_backward_pass_gives_the_gradients_of_two(tuples, k_t, precision):
     model.k_t.assign(k_t)
     codes = codes_of_step(by_hand)
     expected = {
-        "discriminator": slopes(
+        "d": gradients(
             lambda: errors(by_hand, codes, images)[0] - k_t * errors(by_hand, codes, images)[1],
             by_hand.discriminator,
         ),
-        "generator": slopes(lambda: errors(by_hand, codes, images)[1], by_hand.generator),
+        "g": gradients(lambda: errors(by_hand, codes, images)[1], by_hand.generator),
     }
-    found = {}
+    applied = {}
 
-    def note(optimizer, gradients, network):
-        part = "generator" if network is model.generator else "discriminator"
-        scale = 1.0
+    def note(player, gradients):
+        optimizer, scale = model.optimizers[player], 1.0
         if precision == "mixed_float16":
             scale = float(
                 optimizer.scale_loss(1.0) if keras_compat.KERAS_3 else optimizer.loss_scale
             )
-        found[part] = [np.asarray(gradient) / scale for gradient in gradients]
+        applied[player] = [np.asarray(gradient) / scale for gradient in gradients]
 
-    model._apply = note
+    model.apply_gradients = note
     model.train_step(tf.constant(images))
     tolerance = 1e-4 if precision == "float32" else 5e-2
-    for part, gradients in expected.items():
-        largest = max(np.abs(slope).max() for slope in gradients)
+    for player, by_two in expected.items():
+        largest = max(np.abs(gradient).max() for gradient in by_two)
         assert largest > 1e-3
-        for mine, slope in zip(found[part], gradients):
-            np.testing.assert_allclose(mine, slope, atol=tolerance * largest, err_msg=part)
+        for mine, gradient in zip(applied[player], by_two):
+            np.testing.assert_allclose(mine, gradient, atol=tolerance * largest, err_msg=player)
 
 
 def test_both_networks_are_moved_by_their_own_optimizers(tuples):
     model = SDBEGAN(**TINY)
     # Optimizers that differ: what moves by 0 is the generator.
-    model.compile(keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.0))
+    model.compile(d_optimizer=keras.optimizers.SGD(0.1), g_optimizer=keras.optimizers.SGD(0.0))
     before = weights(model.generator), weights(model.discriminator)
     model.train_step(tf.constant(tuples(size=16)))
     for after, old in zip(weights(model.generator), before[0]):
@@ -192,6 +178,22 @@ def test_other_tuples_train(tuples, arguments):
     assert model.generate(2, 3).shape == (2, 3, *edge)
 
 
+def test_a_batch_is_a_dictionary_or_the_images_alone(tuples):
+    images = tf.constant(tuples(size=16))
+    one, other = make(), make()
+    one.train_step(images)
+    other.train_step({"images": images, "identity": tf.range(4)})
+    assert_equal(arrays(one), arrays(other))
+
+
+def test_the_plain_began_joins_nothing():
+    model = SDBEGAN(**TINY, k=1)
+    assert model.discriminator.joint is None and not model.discriminator.parted
+    pairs = SDBEGAN(**TINY).parameters()["discriminator"]
+    # Of pairs: 10 numbers to 8, which two layers turn into 5 each.
+    assert pairs - model.parameters()["discriminator"] == (10 * 8 + 8) + 2 * (8 * 5 + 5)
+
+
 # --- what comes out
 
 
@@ -219,10 +221,10 @@ def test_training_raises_the_score_of_real_tuples(tuples):
 
 def test_reconstructions_are_the_discriminators(tuples):
     model, images = make(), tuples(size=16)
-    found = model.reconstruct(images)
-    assert found.dtype == tf.float32
+    rebuilt = model.reconstruct(images)
+    assert rebuilt.dtype == tf.float32
     expected = model.discriminator(to_float(tf.constant(images)))
-    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(rebuilt, expected)
 
 
 # --- arguments
@@ -231,16 +233,19 @@ def test_reconstructions_are_the_discriminators(tuples):
 def test_the_defaults_are_the_papers():
     model = SDBEGAN()
     config = model.get_config()
-    paper = {"image_size": 64, "channels": 3, "dim": 128, "d_i": 50, "d_o": 50, "k": 2}
-    paper |= {"codes": "uniform", "gamma": 0.5, "rate_k": 0.001, "ema": 0.0, "precision": "float32"}
+    paper = {"image_size": 64, "channels": 3, "d_i": 50, "d_o": 50, "k": 2}
+    paper |= {"law": "uniform", "gamma": 0.5, "rate_k": 0.001, "ema": 0.0, "precision": "float32"}
     assert {name: config[name] for name in paper} == paper
     assert model.parameters() == {"generator": 2_011_523, "discriminator": 14_940_325}
-    first, second = model.default_optimizers()
-    assert first is not second
-    for optimizer in (first, second):
+    assert {model.generator.dim, model.discriminator.dim} == {128}
+    optimizers = model.default_optimizers()
+    assert set(optimizers) == {"d", "g"} and optimizers["d"] is not optimizers["g"]
+    for optimizer in optimizers.values():
         assert isinstance(optimizer, keras.optimizers.Adam)
         options = json.loads(json.dumps(keras.optimizers.serialize(optimizer)["config"]))
-        assert [options["beta_1"], options["beta_2"]] == pytest.approx([0.9, 0.999])
+        names = ("beta_1", "beta_2", "epsilon")
+        # The epsilon of TensorFlow 1, not Keras' 1e-7.
+        assert [options[name] for name in names] == pytest.approx([0.9, 0.999, 1e-8])
         schedule = options["learning_rate"]
         assert schedule["class_name"].endswith("HalvingRate")
         assert schedule["config"] == {"rate": 8e-5, "every": 100_000, "floor": 2e-5}
@@ -264,7 +269,7 @@ def test_bad_arguments_are_refused(arguments, message):
 
 def test_wrong_batches_are_refused(tuples):
     model = make()
-    for judge in (model.train_step, model.score, model.reconstruct):
+    for method in (model.train_step, model.score, model.reconstruct):
         with pytest.raises(ValueError, match=r"\[batch, 2, 16, 16, 3\]"):
-            judge(tf.constant(tuples(k=3, size=16)))
+            method(tf.constant(tuples(k=3, size=16)))
     assert model.completed_steps == 0

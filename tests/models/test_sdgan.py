@@ -5,13 +5,21 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tensorflow as tf
-from model_case import ModelCase, array, arrays, assert_equal
+from model_case import (
+    ModelCase,
+    array,
+    arrays,
+    assert_equal,
+    descending,
+    gradients,
+    weights,
+)
 from tensorflow import keras
 
 from sdgan_tf import augmentation, keras_compat, objectives
 from sdgan_tf.images import to_float
 from sdgan_tf.models import SDGAN, penalties
-from sdgan_tf.networks.dcgan import mix_identities
+from sdgan_tf.networks import siamese
 from sdgan_tf.randomness import stateless_seed
 
 TINY = {"image_size": 8, "dim": 2, "d_i": 2, "d_o": 3}
@@ -25,7 +33,7 @@ class TestPaper(ModelCase):
 
 
 class TestLaterAdditions(ModelCase):
-    """What the paper does not have switched on, with grey pictures and triples."""
+    """What the paper does not have switched on, with grey images and triples."""
 
     model_class = SDGAN
     arguments = {
@@ -33,37 +41,24 @@ class TestLaterAdditions(ModelCase):
         **{
             "channels": 1,
             "k": 3,
-            "codes": "normal",
+            "law": "normal",
             "objective": "relativistic",
             "norm": "spectral",
         },
         **{"towers": "stacked", "join": "dense", "join_layers": 2, "critic_steps": 2, "mixed": 0.5},
         **{"r1": 0.3, "r2": 0.2, "r1_every": 2, "lecam": 0.1, "augment": "translation"},
-        **{"ema": 0.9, "seed": 5, "d_init": "he_normal"},
+        **{"ema": 0.9, "seed": 5, "initializer": "he_normal"},
     }
+    each_step = {"critic_steps": 1}
 
 
 def make(rate=1.0, **arguments):
-    """Return a model of not too small weights, which optimizers move by `rate` times the slope."""
+    """Return a model of not too small weights, which optimizers move by `rate` times the gradient."""
     model = SDGAN(**{**TINY, **arguments})
     for network in (model.generator, model.discriminator):
         network.set_weights([10 * value for value in network.get_weights()])
-    model.compile(keras.optimizers.SGD(rate), keras.optimizers.SGD(rate))
+    model.compile(**descending(rate))
     return model
-
-
-def slopes(loss, network):
-    """Return the gradients of `loss()` in the trained weights of `network`, as arrays."""
-    values = [keras_compat.tensor_of(variable) for variable in network.trainable_variables]
-    with tf.GradientTape() as tape:
-        total = loss()
-    found = tape.gradient(total, values, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-    return [slope.numpy() for slope in found]
-
-
-def weights(network):
-    """Return copies of the trained weights."""
-    return [array(variable) for variable in network.trainable_variables]
 
 
 def record(monkeypatch, owner, name):
@@ -100,30 +95,30 @@ def test_the_discriminator_descends_its_loss(monkeypatch, tuples, mixed, towers)
     calls = record(monkeypatch, model.latents, "tuples")
     real = to_float(tf.constant(tuples()))
     generator = weights(model.generator)
-    logs = model._update_discriminator(real)
+    logs = model._update_discriminator(real, None)
 
     codes = tf.reshape(calls[0][1], [-1, 5])
     fake = tf.reshape(by_hand.generator(codes, training=True), real.shape)
-    found = {}
+    expected = {}
 
     def expected_loss():
         # Separate passes, as in the released code.
         scores = [by_hand.discriminator(each, training=True) for each in (real, fake)]
-        found["scores"] = [float(tf.reduce_mean(score)) for score in scores]
+        expected["scores"] = [float(tf.reduce_mean(score)) for score in scores]
         total = sum(
             tf.reduce_mean(tf.nn.softplus(sign * score)) / 2 for sign, score in zip((-1, 1), scores)
         )
         if mixed:
-            score = by_hand.discriminator(mix_identities(real), training=True)
+            score = by_hand.discriminator(penalties.mix(real), training=True)
             total += mixed * tf.reduce_mean(tf.nn.softplus(score)) / 2
-        found["loss"] = float(total)
+        expected["loss"] = float(total)
         return total
 
     before = weights(by_hand.discriminator)
-    changes = slopes(expected_loss, by_hand.discriminator)
+    changes = gradients(expected_loss, by_hand.discriminator)
     means = [float(logs["d_real"]), float(logs["d_fake"])]
-    assert means == pytest.approx(found["scores"], rel=1e-3)
-    assert float(logs["d_loss"]) == pytest.approx(found["loss"], rel=1e-4)
+    assert means == pytest.approx(expected["scores"], rel=1e-3)
+    assert float(logs["d_loss"]) == pytest.approx(expected["loss"], rel=1e-4)
     for after, old, change in zip(weights(model.discriminator), before, changes):
         np.testing.assert_allclose(after, old - change, rtol=1e-3, atol=1e-4)
     for after, old in zip(weights(model.generator), generator):
@@ -134,7 +129,7 @@ def test_the_generator_descends_its_loss_against_the_new_discriminator(monkeypat
     model, by_hand = make(), make()
     real = to_float(tf.constant(tuples()))
     for each in (model, by_hand):
-        each._update_discriminator(real)
+        each._update_discriminator(real, None)
     calls = record(monkeypatch, model.latents, "tuples")
     discriminator = weights(model.discriminator)
     loss = model._update_generator(real)
@@ -148,7 +143,7 @@ def test_the_generator_descends_its_loss_against_the_new_discriminator(monkeypat
 
     before = weights(by_hand.generator)
     assert float(loss) == pytest.approx(float(expected_loss()), rel=1e-4)
-    changes = slopes(expected_loss, by_hand.generator)
+    changes = gradients(expected_loss, by_hand.generator)
     assert max(np.abs(change).max() for change in changes) > 1e-3
     for after, old, change in zip(weights(model.generator), before, changes):
         np.testing.assert_allclose(after, old - change, rtol=1e-3, atol=1e-4)
@@ -158,12 +153,39 @@ def test_the_generator_descends_its_loss_against_the_new_discriminator(monkeypat
 
 def test_the_first_weights_of_the_discriminator_may_keep_signals_at_their_size(tuples):
     deviations = {
-        name: np.std(SDGAN(**{**TINY, "dim": 8, "norm": "none", "d_init": name}).score(tuples()))
+        name: np.std(
+            SDGAN(**{**TINY, "dim": 8, "norm": "none", "initializer": name}).score(tuples())
+        )
         for name in ("dcgan", "he_normal")
     }
     assert deviations["he_normal"] > 30 * deviations["dcgan"] > 0
-    with pytest.raises(ValueError, match="initializer is one of.*Received: initializer='zeros'"):
-        SDGAN(**TINY, d_init="zeros")
+    with pytest.raises(
+        ValueError, match="initializer of a Siamese.*is one of.*Received: initializer='zeros'"
+    ):
+        SDGAN(**TINY, initializer="zeros")
+
+
+def test_half_precision_changes_the_numbers_by_its_rounding_and_no_more(tuples):
+    images = to_float(tf.constant(tuples()))
+    full, half = make(dim=8), make(dim=8, precision="mixed_bfloat16")
+    codes = full.draw(4, "codes")
+    exact, rounded = (model.generator(codes, training=True).numpy() for model in (full, half))
+    assert exact.std() > 0.1
+    # bfloat16 keeps 8 bits, float32 24: a model that computes in float32 all the same is caught.
+    assert 1e-4 < np.abs(exact - rounded).mean() < 0.02
+    features = [siamese.features_of(model.discriminator, [images])[0] for model in (full, half)]
+    assert [each.dtype for each in features] == [tf.float32, tf.bfloat16]
+
+    before = weights(full.discriminator)
+    logs = [model._update_discriminator(images, None) for model in (full, half)]
+    for name, value in logs[0].items():
+        assert float(value) == pytest.approx(float(logs[1][name]), rel=0.05, abs=0.05), name
+    changes = [
+        np.concatenate([(new - old).ravel() for new, old in zip(weights(net), before)])
+        for net in (full.discriminator, half.discriminator)
+    ]
+    apart = np.linalg.norm(changes[0] - changes[1]) / np.linalg.norm(changes[0])
+    assert 1e-4 < apart < 0.3
 
 
 def test_logs_are_running_means(tuples):
@@ -179,7 +201,7 @@ def test_logs_are_running_means(tuples):
         assert float(both[name]) == pytest.approx((first[name] + float(second[name])) / 2, rel=1e-4)
 
 
-def test_bytes_and_floats_are_the_same_pictures(tuples):
+def test_bytes_and_floats_are_the_same_images(tuples):
     first, second = make(), make()
     first.train_step(tf.constant(tuples()))
     second.train_step(tf.constant(tuples() / 127.5 - 1, tf.float32))
@@ -189,78 +211,105 @@ def test_bytes_and_floats_are_the_same_pictures(tuples):
 # --- later additions
 
 
-def test_mixed_tuples_take_their_second_half_from_the_next_identity():
-    tuples = tf.reshape(tf.range(12.0), [3, 4, 1, 1, 1])
-    expected = [[0, 1, 10, 11], [4, 5, 2, 3], [8, 9, 6, 7]]
-    assert mix_identities(tuples)[..., 0, 0, 0].numpy().tolist() == expected
-    # Of three pictures one is kept.
-    triples = tf.reshape(tf.range(6.0), [2, 3, 1, 1, 1])
-    assert mix_identities(triples)[..., 0, 0, 0].numpy().tolist() == [[0, 4, 5], [3, 1, 2]]
+def test_mixed_tuples_of_one_identity_cost_nothing(tuples):
+    images = tuples()
+    real, far = to_float(tf.constant(images)), tf.constant([0, 1, 2, 3], tf.int64)
+
+    def change(identity):
+        model = make(mixed=0.5)
+        model._update_discriminator(real, identity)
+        return weights(model.discriminator)
+
+    plain = make()
+    plain._update_discriminator(real, None)
+    for one, two in zip(change(tf.constant([7] * 4, tf.int64)), weights(plain.discriminator)):
+        np.testing.assert_allclose(one, two, rtol=1e-4, atol=1e-5)
+    pairs = [*zip(change(far), weights(plain.discriminator))]
+    assert max(np.abs(one - two).max() for one, two in pairs) > 1e-3
+    for one, two in zip(change(far), change(None)):
+        np.testing.assert_array_equal(one, two)
 
 
-def squared_slopes(discriminator, tuples):
+def test_the_step_knows_mixed_tuples_by_the_batchs_identity(monkeypatch, tuples):
+    model = make(mixed=0.5)
+    calls = record(monkeypatch, penalties, "truly_mixed")
+    identity = tf.constant([5, 7, 7, 5], tf.int64)
+    model.train_step({"images": tf.constant(tuples()), "identity": identity})
+    model.train_step(tf.constant(tuples()))
+    assert [weight.numpy().tolist() for _, weight in calls] == [[0, 1, 0, 1], [1, 1, 1, 1]]
+
+
+def test_a_batch_of_one_tuple_is_refused_where_tuples_are_mixed(tuples):
+    model = make(mixed=0.5)
+    with pytest.raises(ValueError, match="raise batch_size. Received: 1 tuple"):
+        model.train_step(tf.constant(tuples(count=1)))
+    assert model.completed_steps == 0
+    make(norm="none").train_step(tf.constant(tuples(count=1)))
+
+
+def squared_gradients(discriminator, tuples):
     """Return the squared norm of each tuple's gradient, from one pass for each tuple."""
-    found = []
+    squares = []
     for index in range(len(tuples)):
         one = tuples[index : index + 1]
         with tf.GradientTape() as tape:
             tape.watch(one)
             score = discriminator(one)[0]
-        found.append(tf.reduce_sum(tape.gradient(score, one) ** 2))
-    return tf.stack(found)
+        squares.append(tf.reduce_sum(tape.gradient(score, one) ** 2))
+    return tf.stack(squares)
 
 
-def pictures(seed, count=2):
+def random_tuples(seed, count=2):
     """Return fixed random tuples, float32 in [-1, 1]."""
     shape = (count, 2, 8, 8, 3)
     return tf.constant(np.random.default_rng(seed).uniform(-1, 1, shape).astype(np.float32))
 
 
 def added(model, real, fake):
-    """Return what the penalties add to slopes of 0, as arrays."""
+    """Return what the penalties add to gradients of 0, as arrays."""
     zeros = [tf.constant(0.0 * value) for value in weights(model.discriminator)]
-    return [slope.numpy() for slope in model._add_penalties(zeros, real, fake)]
+    return [gradient.numpy() for gradient in model._add_penalties(zeros, real, fake)]
 
 
 @pytest.mark.parametrize(("r1", "r2"), [(0.2, 0.0), (0.0, 0.3), (0.2, 0.3)])
-def test_r1_and_r2_add_the_gradients_of_the_squared_slopes(r1, r2):
+def test_r1_and_r2_add_the_gradients_of_the_squared_gradients(r1, r2):
     model = make(norm="none", r1=r1, r2=r2, r1_every=3)
-    real, fake = pictures(0), 0.5 * pictures(1)
+    real, fake = random_tuples(0), 0.5 * random_tuples(1)
 
     def penalty():
         # A half of each weight, three times as strong for being applied at one step of three.
-        squares = [squared_slopes(model.discriminator, tuples) for tuples in (real, fake)]
+        squares = [squared_gradients(model.discriminator, tuples) for tuples in (real, fake)]
         return 1.5 * (r1 * tf.reduce_mean(squares[0]) + r2 * tf.reduce_mean(squares[1]))
 
-    expected = slopes(penalty, model.discriminator)
-    assert max(np.abs(slope).max() for slope in expected[:-1]) > 1e-3
+    expected = gradients(penalty, model.discriminator)
+    assert max(np.abs(gradient).max() for gradient in expected[:-1]) > 1e-3
     model.step.assign(6)
-    for found, slope in zip(added(model, real, fake), expected):
-        np.testing.assert_allclose(found, slope, rtol=1e-3, atol=1e-5)
+    for mine, gradient in zip(added(model, real, fake), expected):
+        np.testing.assert_allclose(mine, gradient, rtol=1e-3, atol=1e-5)
     # Nothing is due at other steps.
     for step in (7, 8):
         model.step.assign(step)
-        assert not any(np.any(slope) for slope in added(model, real, fake))
+        assert not any(np.any(gradient) for gradient in added(model, real, fake))
 
 
 def test_penalties_are_of_the_tuples_that_the_discriminator_has_seen(monkeypatch, tuples):
     model = make(norm="none", r1=0.1, r2=0.1, augment="cutout", mixed=0.5)
-    judged = record(monkeypatch, model.discriminator, "call")
+    seen = record(monkeypatch, siamese, "features_of")
     penalised = record(monkeypatch, model, "_add_penalties")
     before = weights(model.discriminator)
-    model._update_discriminator(to_float(tf.constant(tuples())))
-    batch, (_, real, fake) = judged[0][0][0], penalised[0][0]
-    np.testing.assert_array_equal(tf.concat([real, fake], 0), batch[:8])
+    model._update_discriminator(to_float(tf.constant(tuples())), None)
+    (_, classes), (_, real, fake) = seen[0][0], penalised[0][0]
+    np.testing.assert_array_equal(tf.concat([real, fake], 0), tf.concat(classes, 0))
     # What they add reaches the optimizer.
-    for after, old, slope in zip(weights(model.discriminator), before, penalised[0][1]):
-        np.testing.assert_allclose(after, old - slope, rtol=1e-4, atol=1e-5)
+    for after, old, gradient in zip(weights(model.discriminator), before, penalised[0][1]):
+        np.testing.assert_allclose(after, old - gradient, rtol=1e-4, atol=1e-5)
 
 
 def test_penalties_leave_the_moving_statistics_to_the_other_passes(tuples):
     real = to_float(tf.constant(tuples()))
     model = make(r1=0.2, r2=0.2)
     before = arrays(model, "discriminator")
-    assert max(np.abs(slope).max() for slope in added(model, real, 0.5 * real)) > 1e-3
+    assert max(np.abs(gradient).max() for gradient in added(model, real, 0.5 * real)) > 1e-3
     assert_equal(arrays(model, "discriminator"), before)
 
 
@@ -279,7 +328,9 @@ def test_lecam_is_part_of_the_discriminators_loss(monkeypatch, tuples):
     plain, anchored = make(), make(lecam=0.5)
     anchored.anchors.assign([2.0, -3.0])
     calls = record(monkeypatch, penalties, "lecam")
-    off, on = (float(model._update_discriminator(real)["d_loss"]) for model in (plain, anchored))
+    off, on = (
+        float(model._update_discriminator(real, None)["d_loss"]) for model in (plain, anchored)
+    )
     _, *scores = calls[0][0]
     above = np.maximum(scores[0] + 3.0, 0) ** 2
     below = np.maximum(2.0 - scores[1], 0) ** 2
@@ -374,7 +425,7 @@ def test_other_objectives_clip_nothing(tuples):
 
 def test_the_interpolation_penalty_by_hand():
     model = make(objective="wgan-gp", norm="none", seed=3)
-    real, fake = pictures(0, count=3), 0.5 * pictures(1, count=3)
+    real, fake = random_tuples(0, count=3), 0.5 * random_tuples(1, count=3)
     model.step.assign(7)
     seed = stateless_seed(3, "interpolation of the penalty", 7, 0)
     share = tf.random.stateless_uniform([3, 1, 1, 1, 1], seed, alg="philox")
@@ -382,19 +433,22 @@ def test_the_interpolation_penalty_by_hand():
     between = fake + share * (real - fake)
 
     def penalty():
-        norms = tf.sqrt(squared_slopes(model.discriminator, between))
+        norms = tf.sqrt(squared_gradients(model.discriminator, between))
         return 10 * tf.reduce_mean((norms - 1) ** 2)
 
-    expected = slopes(penalty, model.discriminator)
-    assert max(np.abs(slope).max() for slope in expected) > 1e-2
-    for found, slope in zip(added(model, real, fake), expected):
-        np.testing.assert_allclose(found, slope, rtol=1e-3, atol=1e-4)
+    expected = gradients(penalty, model.discriminator)
+    assert max(np.abs(gradient).max() for gradient in expected) > 1e-2
+    for mine, gradient in zip(added(model, real, fake), expected):
+        np.testing.assert_allclose(mine, gradient, rtol=1e-3, atol=1e-4)
 
 
-def test_the_interpolation_penalty_is_finite_where_there_is_no_slope():
+def test_the_interpolation_penalty_is_finite_where_there_is_no_gradient():
     model = make(objective="wgan-gp", norm="none")
     model.discriminator.set_weights([0 * value for value in model.discriminator.get_weights()])
-    assert all(np.all(np.isfinite(slope)) for slope in added(model, pictures(0), pictures(1)))
+    assert all(
+        np.all(np.isfinite(gradient))
+        for gradient in added(model, random_tuples(0), random_tuples(1))
+    )
 
 
 def test_the_interpolation_penalty_refuses_batch_norm():
@@ -417,13 +471,6 @@ def test_a_step_is_one_power_iteration(tuples):
     assert np.abs(array(layers[0].direction) - 1).max() > 0.05
 
 
-def test_layers_of_equal_shape_start_differently():
-    model = SDGAN(**TINY, k=1, join_layers=2)
-    first, second = (array(layer.kernel) for layer in model.discriminator.joint)
-    assert first.shape == second.shape
-    assert not np.any(first == second)
-
-
 @pytest.mark.skipif(keras_compat.KERAS_3, reason="TensorFlow Addons runs on Keras 2")
 def test_spectral_norm_of_addons_trains_from_seeded_weights_and_is_saved(tuples, tmp_path):
     def addons(**arguments):
@@ -443,7 +490,7 @@ def test_spectral_norm_of_addons_trains_from_seeded_weights_and_is_saved(tuples,
     assert len(names) == 3 * 3 and sum(name.endswith("sn_u") for name in names) == 3
 
     clipped = addons(objective="wgan")
-    clipped._clip_weights()
+    clipped.train_step(images)
     for layer in clipped.discriminator.tower:
         assert np.abs(layer.layer.kernel).max() == np.float32(0.01)
 
@@ -454,9 +501,9 @@ def test_spectral_norm_of_addons_trains_from_seeded_weights_and_is_saved(tuples,
 )
 def test_a_discriminator_that_tells_all_fakes_is_an_imbalance(objective, signs):
     model = SDGAN(**TINY, objective=objective)
-    found = model.imbalance({"d_loss": 0.001})
-    assert len(found) == signs
-    assert all("(d_loss 0.0010, below 0.005)" in sign for sign in found)
+    reasons = model.imbalance({"d_loss": 0.001})
+    assert len(reasons) == signs
+    assert all("(d_loss 0.0010, below 0.005)" in reason for reason in reasons)
     # Half of what chance costs, and of any sign where losses have no least.
     assert model.imbalance({"d_loss": 0.35 if signs else -5.0}) == []
 
@@ -464,18 +511,18 @@ def test_a_discriminator_that_tells_all_fakes_is_an_imbalance(objective, signs):
 # --- augmentation
 
 
-def test_real_and_fake_pictures_are_both_augmented_each_time_anew(monkeypatch, tuples):
+def test_real_and_fake_images_are_both_augmented_each_time_anew(monkeypatch, tuples):
     model = make(augment="cutout", mixed=1.0)
     calls = record(monkeypatch, augmentation, "augment")
-    judged = record(monkeypatch, model.discriminator, "call")
+    seen = record(monkeypatch, siamese, "features_of")
     for _ in range(2):
         model.train_step(tf.constant(tuples()))
     # Real and fake for the discriminator, which mixes by itself; fake for the generator.
     assert [len(arguments[0]) for arguments, _ in calls] == [8, 4, 8, 4]
     seeds = {tuple(arguments[2].numpy().tolist()) for arguments, _ in calls}
     assert len(seeds) == 4
-    for (_, changed), (arguments, _) in zip(calls, judged):
-        np.testing.assert_array_equal(arguments[0], changed)
+    for (_, changed), (arguments, _) in zip(calls, seen):
+        np.testing.assert_array_equal(tf.concat(arguments[1], 0), changed)
 
 
 # --- what comes in
@@ -493,10 +540,38 @@ def test_real_and_fake_pictures_are_both_augmented_each_time_anew(monkeypatch, t
 )
 def test_wrong_batches_are_refused(shape, dtype, message):
     model = make()
-    for judge in (model.train_step, model.score):
+    for method in (model.train_step, model.score):
         with pytest.raises(ValueError, match=message):
-            judge(tf.zeros(shape, dtype))
+            method(tf.zeros(shape, dtype))
     assert int(model.step) == 0
+
+
+def test_a_batch_is_a_dictionary_or_the_images_alone(tuples):
+    images = tf.constant(tuples())
+    batches = (images, (images,), {"images": images}, {"images": images, "mask": tf.zeros([4])})
+    states = []
+    for batch in batches:
+        model = make()
+        model.train_step(batch)
+        states.append(arrays(model))
+    for state in states[1:]:
+        assert_equal(state, states[0])
+    with pytest.raises(ValueError, match=r"fields \('images',\).*Received: \['pictures'\]"):
+        make().train_step({"pictures": images})
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"codes": "normal"}, r"what its parts take: \['dim', .*Received: codes='normal'"),
+        # The constructor itself hands these on.
+        ({"code_size": 4}, "Received: code_size=4"),
+        ({"mixd": 0.5, "r3": 1.0}, "Received: mixd=0.5, r3=1.0"),
+    ],
+)
+def test_options_that_no_part_takes_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        SDGAN(**TINY, **options)
 
 
 @pytest.mark.parametrize(
@@ -506,13 +581,13 @@ def test_wrong_batches_are_refused(shape, dtype, message):
         ({"channels": 4}, "Received: channels=4"),
         ({"dim": 0}, "Received: dim=0"),
         ({"ema": 1.0}, "Received: ema=1.0"),
-        ({"precision": "bfloat16"}, "Received: 'bfloat16'"),
+        ({"precision": "bfloat16"}, "Received: precision='bfloat16'"),
         ({"image_size": 12}, "Received: image_size=12"),
-        ({"codes": "gauss"}, "Received: 'gauss'"),
-        ({"objective": "gan"}, "Received: 'gan'"),
+        ({"law": "gauss"}, "law='gauss'"),
+        ({"objective": "gan"}, "Received: objective='gan'"),
         ({"norm": "layer"}, "Received: norm='layer'"),
         ({"augment": "rotate"}, "Received: 'rotate'"),
-        ({"mixed": 0.5, "k": 1}, "Received: mixed=0.5, k=1"),
+        ({"mixed": 0.5, "k": 1}, "mixed=0.5, k=1"),
         ({"mixed": -0.5}, "Received: mixed=-0.5"),
         ({"r1": -1.0}, "r1=-1.0"),
         ({"r2": -1.0}, "r2=-1.0"),
@@ -532,17 +607,25 @@ def test_bad_arguments_are_refused(arguments, message):
 def test_the_defaults_are_the_papers():
     model = SDGAN()
     config = model.get_config()
-    paper = {"image_size": 64, "channels": 3, "dim": 64, "d_i": 50, "d_o": 50, "k": 2}
-    paper |= {"codes": "uniform", "objective": "dcgan", "norm": "batch"}
-    paper |= {"towers": "siamese", "join": "conv", "join_layers": 1, "critic_steps": 0}
-    off = {"mixed": 0.0, "r1": 0.0, "r2": 0.0, "lecam": 0.0, "augment": "", "ema": 0.0}
-    off |= {"precision": "float32"}
+    network = model.discriminator.get_config()
+    paper = {"image_size": 64, "channels": 3, "d_i": 50, "d_o": 50, "k": 2}
+    paper |= {"law": "uniform", "objective": "dcgan", "critic_steps": 0}
+    paper |= {"generator": "dcgan", "discriminator": "dcgan"}
+    off = {"augment": "", "ema": 0.0, "precision": "float32"}
     assert {name: config[name] for name in {**paper, **off}} == {**paper, **off}
+    tower = {"dim": 64, "norm": "batch", "towers": "siamese", "join": "conv", "join_layers": 1}
+    assert {name: network[name] for name in tower} == tower
+    assert vars(model.regularizers) == {
+        **{"mixed": 0.0, "r1": 0.0, "r2": 0.0, "r1_every": 16, "lecam": 0.0}
+    }
     assert model.parameters() == {"generator": 5_135_363, "discriminator": 9_030_529}
-    for optimizer in model.default_optimizers():
+    optimizers = model.default_optimizers()
+    assert set(optimizers) == {"d", "g"} and optimizers["d"] is not optimizers["g"]
+    for optimizer in optimizers.values():
         options = optimizer.get_config()
-        names = ("learning_rate", "beta_1", "beta_2")
-        assert [options[name] for name in names] == pytest.approx([2e-4, 0.5, 0.999])
+        names = ("learning_rate", "beta_1", "beta_2", "epsilon")
+        # The epsilon of TensorFlow 1, not Keras' 1e-7.
+        assert [options[name] for name in names] == pytest.approx([2e-4, 0.5, 0.999, 1e-8])
 
 
 # --- what comes out

@@ -1,5 +1,5 @@
-"""All that the comparison knows of how a model of this package is built: its weights by the released names, the codes of
-a step, the step.
+"""All that the comparison knows of how a model of this package is built: its weights by the
+released names, the codes of a step, the step.
 """
 
 from __future__ import annotations
@@ -45,7 +45,9 @@ def constants(model: Any) -> list[dict[str, float]]:
 
 
 def read(model: Any) -> dict[str, np.ndarray]:
-    """Return the weights by the released names. Of the discriminator no moving statistics: the released ones stand still."""
+    """Return the weights by the released names, without the discriminator's moving statistics: the
+    released ones stand still.
+    """
     weights = {name: np.array(tf.convert_to_tensor(v)) for name, v in _variables(model).items()}
     return {name: _order(model, name, value) for name, value in weights.items()}
 
@@ -63,22 +65,22 @@ def images(model: Any, codes: np.ndarray, training: bool) -> np.ndarray:
     return model.generator(tf.constant(codes), training=training).numpy()
 
 
-def judged(model: Any, tuples: np.ndarray) -> np.ndarray:
+def discriminate(model: Any, tuples: np.ndarray) -> np.ndarray:
     """Return what the discriminator says in training: scores [n], or rebuilt tuples."""
     return model.discriminator(tf.constant(tuples), training=True).numpy()
 
 
 def codes(model: Any, count: int, stream: str) -> np.ndarray:
-    """Return the codes that the next step draws for `count` tuples, flat: for the `"discriminator"`, for the `"generator"`,
-    or for `"both"`.
+    """Return the codes that the next step draws for `count` tuples, flat: for the
+    `"discriminator"`, for the `"generator"`, or for `"both"`.
     """
     stream = "codes" if stream == "both" else f"codes of the {stream}"
     return model.draw(count, stream).numpy()
 
 
 def shares(model: Any, count: int) -> np.ndarray:
-    """Return where between fake and real the next step takes the gradient penalty of `"wgan-gp"`, float [count, 1, 1, 1, 1]
-    from 0 for real to 1 for fake.
+    """Return where the next step takes the gradient penalty of `"wgan-gp"`: float
+    [count, 1, 1, 1, 1] from 0 for real to 1 for fake.
     """
     seed = model.random("interpolation of the penalty")
     real = tf.random.stateless_uniform([count, 1, 1, 1, 1], seed, alg="philox").numpy()
@@ -142,7 +144,9 @@ def _named(scope: str, layers: Mapping[str, Any], moving: tuple[str, ...] = ()) 
 
 
 def _order(model: Any, name: str, value: np.ndarray, back: bool = False) -> np.ndarray:
-    """The rows of the first joint dense layer: image by image in the released code, place by place here."""
+    """The rows of the first joint dense layer: image by image in the released code, place by place
+    here.
+    """
     if name != "D/joint_0/kernel" or value.ndim != 2:
         return value
     k, places = model.k, 16

@@ -1,10 +1,12 @@
-"""How far each deliberate difference to the released code moves the weights: the numbers of docs/differences.md.
+"""How far each difference to the released code moves the weights: the numbers of
+docs/differences.md.
 
     python -m tests.parity.measure
 
-Trains the released graph and the same graph with one thing changed, tiny, from the same weights, on the same images and
-codes. Prints the distance between their weights after 1 and 100 steps as a share of the way that the released one went,
-and how far the changed one went after 100 steps, as a multiple of that way.
+Trains the released graph and the same graph with one thing changed, tiny, from the same weights, on
+the same images and codes. Prints the distance between their weights after 1 and 100 steps as a
+share of the way that the released one went, and how far the changed one went after 100 steps, as a
+multiple of that way.
 """
 
 from __future__ import annotations
@@ -133,7 +135,9 @@ def run(
 
 
 def batches() -> Iterator[tuple[np.ndarray, ...]]:
-    """Yield images of coarse patterns, half of the identity and half of the observation, 0 to 255, and codes."""
+    """Yield images from 0 to 255, a coarse pattern of the identity and one of the observation,
+    codes for both networks, and places between real and fake.
+    """
     random = np.random.default_rng(1)
     k, half = SIZES["k"], CODE // 2
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import sysconfig
@@ -9,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import own_family
 import pytest
 import tensorflow as tf
 import tiny
@@ -54,6 +56,27 @@ def test_the_signatures_are_the_promised_ones(served, model):
         ),
         "score": ({"images": ("uint8", [None, 2, 8, 8, 3])}, {"score": ("float32", [None])}),
     }
+
+
+def test_a_model_that_does_not_score_has_no_such_signature(tmp_path):
+    path = serving.export(own_family.OwnGAN(image_size=8), tmp_path / "own" / "1")
+    names = set(tf.saved_model.load(str(path)).signatures)
+    assert names == {"serving_default", "generate_png", "sample"}
+
+
+def test_an_export_describes_its_parts_size_and_channels(path, model):
+    description = json.loads(tf.saved_model.load(str(path)).description().numpy())
+    expected = {
+        "model": "sdgan",
+        "step": 0,
+        "latents": model.latents.get_config(),
+        "image_size": 8,
+        "channels": 3,
+        "k": 2,
+        "identities": None,
+        "scores": True,
+    }
+    assert {name: description[name] for name in expected} == expected
 
 
 def test_images_equal_those_of_the_model_bit_for_bit(served, model):

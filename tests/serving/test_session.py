@@ -16,17 +16,17 @@ def test_every_signature_answers_as_the_model_does(answers, model, requests):
     asked = requests(5)
     codes = np.concatenate(list(asked["serving_default"].values()), axis=1)
     images = model.render(codes)
-    found = answers.run("serving_default", asked["serving_default"])
-    np.testing.assert_array_equal(found["images"], images)
+    answer = answers.run("serving_default", asked["serving_default"])
+    np.testing.assert_array_equal(answer["images"], images)
     pngs = answers.run("generate_png", asked["generate_png"])["image_bytes"]
     np.testing.assert_array_equal([tf.io.decode_png(png).numpy() for png in pngs], images)
-    found = answers.run("sample", asked["sample"])
+    answer = answers.run("sample", asked["sample"])
     identity = model.identity_codes(asked["sample"]["identity_seed"]).numpy()
     observation = model.observation_codes(asked["sample"]["observation_seed"]).numpy()
-    np.testing.assert_array_equal(found["identity"], identity)
-    np.testing.assert_array_equal(found["observation"], observation)
+    np.testing.assert_array_equal(answer["identity"], identity)
+    np.testing.assert_array_equal(answer["observation"], observation)
     codes = np.concatenate([identity, observation], axis=1)
-    np.testing.assert_array_equal(found["images"], model.render(codes))
+    np.testing.assert_array_equal(answer["images"], model.render(codes))
     scores = answers.run("score", asked["score"])["score"]
     # As a graph, which is what is exported: op by op the last bits differ.
     np.testing.assert_array_equal(scores, tf.function(model.score)(asked["score"]["images"]))
@@ -89,7 +89,7 @@ def test_json_in_rows_and_in_columns(answers, requests, name):
     rows = [dict(zip(columns, row)) for row in zip(*columns.values())]
     expected = answers.run(name, asked)
     expected = {key: servers.to_json(key, value) for key, value in expected.items()}
-    found = {
+    replies = {
         form: json.loads(json.dumps(servers.rest_predict(answers, json.dumps(body).encode())))
         for form, body in (
             ("outputs", {"signature_name": name, "inputs": columns}),
@@ -97,12 +97,12 @@ def test_json_in_rows_and_in_columns(answers, requests, name):
         )
     }
     if len(expected) == 1:
-        assert found["outputs"] == {"outputs": next(iter(expected.values()))}
-        assert found["predictions"] == {"predictions": next(iter(expected.values()))}
+        assert replies["outputs"] == {"outputs": next(iter(expected.values()))}
+        assert replies["predictions"] == {"predictions": next(iter(expected.values()))}
     else:
-        assert found["outputs"] == {"outputs": expected}
+        assert replies["outputs"] == {"outputs": expected}
         listed = [dict(zip(expected, row)) for row in zip(*expected.values())]
-        assert found["predictions"] == {"predictions": listed}
+        assert replies["predictions"] == {"predictions": listed}
 
 
 def test_a_single_input_needs_no_name_in_json(answers, requests):

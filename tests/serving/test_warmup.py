@@ -45,8 +45,8 @@ def test_the_requests_can_be_answered(records, answers):
         assert {len(value) for value in outputs.values()} == {rows}
 
 
-def test_a_batch_of_pictures_takes_a_few_bytes(path):
-    # 64 pairs of 8x8 colour pictures alone would be 24,576.
+def test_a_batch_of_images_takes_a_few_bytes(path):
+    # 64 pairs of 8x8 colour images alone would be 24,576.
     assert (path / warmup.PATH).stat().st_size < 2000
 
 

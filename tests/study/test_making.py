@@ -12,7 +12,7 @@ import tensorflow as tf
 import tiny
 
 from sdgan_tf import study
-from sdgan_tf.data import IdentityImages
+from sdgan_tf.data import IdentityData
 from sdgan_tf.study import read_key
 
 
@@ -21,7 +21,7 @@ def shades(identities, observations, first):
     values = first + np.arange(identities * observations, dtype=np.uint8)
     images = np.broadcast_to(values[:, None, None, None], (len(values), 2, 2, 3)).copy()
     names = [f"p{i}" for i in range(identities)]
-    return IdentityImages(names, [observations] * identities, images)
+    return IdentityData(names, [observations] * identities, images)
 
 
 def make(source, real, **options):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import resource
@@ -28,7 +29,7 @@ def names(checkpoints):
 @pytest.fixture
 def checkpoints(tmp_path):
     """Return an empty folder of checkpoints."""
-    return Checkpoints(tmp_path / "checkpoints", keep=2)
+    return Checkpoints(tmp_path / "checkpoints", keep=2, best_metric="d_loss")
 
 
 def test_a_checkpoint_gives_the_whole_state_back(checkpoints, model):
@@ -46,21 +47,22 @@ def test_a_checkpoint_gives_the_whole_state_back(checkpoints, model):
 
 def test_the_state_holds_every_variable_of_the_model(model):
     held = {id(variable) for variable in model.state().values()}
-    networks = (model.generator, model.discriminator, model.averaged)
-    for network in networks:
+    assert set(model.networks) == {"generator", "discriminator", "averaged_generator"}
+    for network in model.networks.values():
         assert all(id(variable) in held for variable in network.variables)
     assert len(held) == len(model.state())
 
 
-def test_without_optimizers_the_networks_are_loaded_and_the_moments_stay(checkpoints, model):
+def test_to_be_used_alone_the_networks_are_loaded_and_moments_and_means_stay(checkpoints, model):
     first = tiny.values(model)
     changed = {name: np.ones_like(value) for name, value in first.items()}
     tiny.restore(model, changed)
     checkpoints.save(model)
     tiny.restore(model, first)
-    checkpoints.load(model, 1, optimizers=False)
+    checkpoints.load(model, 1, to_continue=False)
     for name, value in tiny.values(model).items():
-        expected = first if "_optimizer/" in name else changed
+        stays = "_optimizer/" in name or name.startswith("log/")
+        expected = first if stays else changed
         np.testing.assert_array_equal(value, expected[name], err_msg=name)
 
 
@@ -99,14 +101,19 @@ def test_rotation_keeps_the_newest_and_the_best(checkpoints, model):
         save(checkpoints, model, step, score)
     assert checkpoints.steps() == [2, 4, 5]
     assert checkpoints.best() == 2
-    assert json.loads((checkpoints.folder / "best.json").read_text()) == {"step": 2, "score": 3.0}
+    assert json.loads((checkpoints.folder / "best.json").read_text()) == {
+        "step": 2,
+        "metric": "d_loss",
+        "mode": "min",
+        "score": 3.0,
+    }
     save(checkpoints, model, 6, 1.0)
     save(checkpoints, model, 7)
     assert (checkpoints.steps(), checkpoints.best()) == ([6, 7], 6)
 
 
 def test_the_best_may_be_the_greatest(tmp_path, model):
-    checkpoints = Checkpoints(tmp_path, keep=1, best_mode="max")
+    checkpoints = Checkpoints(tmp_path, keep=1, best_metric="auc", best_mode="max")
     for step, score in enumerate((0.2, 0.9, 0.9, 0.5)):
         save(checkpoints, model, step, score)
     # Of two equals the older one stays.
@@ -119,28 +126,91 @@ def test_there_is_no_best_where_no_score_was_given(checkpoints, model):
     assert names(checkpoints) == ["step-00000001.npz"]
 
 
-def test_killed_between_checkpoint_and_score_a_run_ends_with_the_same_best(
+def test_killed_at_any_write_a_run_ends_with_the_same_best(
     checkpoints, model, tmp_path, monkeypatch
 ):
-    whole = Checkpoints(tmp_path / "whole", keep=2)
-    scores = ((1, 3.0), (2, 1.0), (3, 2.0), (4, 2.0), (5, 2.0))
+    whole = Checkpoints(tmp_path / "whole", keep=2, best_metric="d_loss")
+    scores = ((1, 3.0), (2, 1.0), (3, 2.0), (4, 2.0), (5, 0.5))
     for step, score in scores:
         save(whole, model, step, score)
-    writes = []
 
     def dies(*args, **kwargs):
         raise KeyboardInterrupt
 
-    # Killed right before each of the two writes in turn, and once again after a restart.
+    # A run that was killed loads what is there and goes on after that.
     for step, score in scores:
-        for name in ("_note_score", "path"):
+        for name in ("atomic_file", "write_json"):
+            done = checkpoints.load_newest(model) or 0
             with monkeypatch.context() as patch:
-                patch.setattr(checkpoints, name, dies)
-                with pytest.raises(KeyboardInterrupt):
-                    save(checkpoints, model, step, score)
-                writes.append(name)
+                patch.setattr(f"sdgan_tf.training.checkpoints.{name}", dies)
+                if done < step:
+                    with contextlib.suppress(KeyboardInterrupt):
+                        save(checkpoints, model, step, score)
+            # At no moment is a checkpoint that is not there called the best one.
+            assert checkpoints.best() in (None, *checkpoints.steps())
+    checkpoints.load_newest(model)
+    assert checkpoints.best() == 5
+    digests = tiny.digests(checkpoints.folder, "*")
+    for name, digest in tiny.digests(whole.folder, "*").items():
+        assert digests[name] == digest, name
+
+
+def test_the_best_by_another_number_is_chosen_anew(checkpoints, model, caplog):
+    save(checkpoints, model, 1, 0.1)
+    other = Checkpoints(checkpoints.folder, keep=1, best_metric="auc", best_mode="max")
+    other.load_newest(model)
+    assert other.best() == 1 and not caplog.text
+    for step, score in ((2, 0.7), (3, 0.6)):
+        save(other, model, step, score)
+    assert (other.steps(), other.best()) == ([2, 3], 2)
+    assert caplog.text.count("now is by {'metric': 'auc', 'mode': 'max'}") == 1
+
+
+def test_what_the_first_version_noted_as_the_best_still_counts(checkpoints, model):
+    for step in (1, 2):
+        save(checkpoints, model, step)
+    (checkpoints.folder / "best.json").write_text('{"step": 1, "score": 2.0}')
+    assert checkpoints.best() == 1
+    save(checkpoints, model, 3, 3.0)
+    assert (checkpoints.steps(), checkpoints.best()) == ([1, 2, 3], 1)
+    save(checkpoints, model, 4, 1.0)
+    assert (checkpoints.steps(), checkpoints.best()) == ([3, 4], 4)
+
+
+@pytest.mark.parametrize("content", ['{"step": 1, "sc', "", "[1]"])
+def test_a_damaged_note_of_the_best_is_told_with_what_to_do(checkpoints, model, content):
+    save(checkpoints, model, 1, 0.5)
+    (checkpoints.folder / "best.json").write_text(content)
+    with pytest.raises(CheckpointError, match=r"best.json is damaged: .* Delete it: the run notes"):
+        checkpoints.best()
+    (checkpoints.folder / "best.json").unlink()
+    checkpoints.load_newest(model)
+    assert checkpoints.best() == 1
+
+
+def test_after_going_back_the_best_is_one_of_those_that_are_left(checkpoints, model):
+    checkpoints.keep = 3
+    for step, score in ((1, 2.0), (2, 3.0), (3, 1.0)):
         save(checkpoints, model, step, score)
-    assert tiny.digests(checkpoints.folder, "*") == tiny.digests(whole.folder, "*")
+    checkpoints.forget_after(2)
+    assert (checkpoints.steps(), checkpoints.best()) == ([1, 2], 1)
+
+
+def test_behind_damaged_ones_the_checkpoint_just_saved_stays(checkpoints, model):
+    for step in (1, 5, 6):
+        save(Checkpoints(checkpoints.folder, keep=3), model, step)
+    for step in (5, 6):
+        checkpoints.path(step).write_bytes(b"")
+    assert checkpoints.load_newest(model) == 1
+    for step in (2, 3, 4):
+        save(checkpoints, model, step)
+        assert checkpoints.path(step).exists()
+        assert checkpoints.load_newest(model) == step
+    assert checkpoints.steps() == [3, 4, 5, 6]
+    # Once training has come by them again nothing of them is left.
+    for step in (5, 7):
+        save(checkpoints, model, step)
+    assert checkpoints.steps() == [6, 7]
 
 
 def test_foreign_names_in_the_folder_do_no_harm(checkpoints, model):

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from sdgan_tf.training import RunDirectory, clock
+from sdgan_tf.training import RunDirectory, RunError, clock
 from sdgan_tf.training.clock import Clock
 
 
@@ -23,9 +23,9 @@ class Time:
 
 @pytest.fixture
 def time(monkeypatch):
-    found = Time()
-    monkeypatch.setattr(clock, "time", found)
-    return found
+    stopped = Time()
+    monkeypatch.setattr(clock, "time", stopped)
+    return stopped
 
 
 def steps(watch, time, seconds, between=100.0):
@@ -68,3 +68,9 @@ def test_the_count_goes_on_in_another_process(tmp_path, time):
 def test_less_than_no_minutes_are_refused(tmp_path):
     with pytest.raises(ValueError, match="Received: minutes=-1"):
         Clock(RunDirectory(tmp_path), every=0, minutes=-1)
+
+
+def test_a_damaged_count_is_told_with_what_to_do(tmp_path):
+    (tmp_path / "clock.json").write_text('{"seco')
+    with pytest.raises(RunError, match="clock.json is damaged: .* Delete it to count anew"):
+        Clock(RunDirectory(tmp_path), every=0)

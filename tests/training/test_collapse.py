@@ -18,7 +18,7 @@ from sdgan_tf.training.collapse import GRACE, variety
 
 
 def grid(*rows):
-    """Return a grid of pictures of 2x2 pixels, each of one shade."""
+    """Return a grid of images of 2x2 pixels, each of one shade."""
     shades = np.array(rows, np.uint8)[:, :, None, None, None]
     return np.broadcast_to(shades, (*shades.shape[:2], 2, 2, 3)).copy()
 
@@ -33,13 +33,13 @@ def test_variety_by_hand():
     assert between == pytest.approx((1.0 + 1.0 + 0.8 + 0.8) / 4, abs=1e-12)
     half = grid([0, 0], [0, 0])
     half[0, 0, 0] = 255
-    # One picture differs from the others at half of its pixels.
+    # One image differs from the others at half of its pixels.
     assert variety(half) == pytest.approx((math.sqrt(0.5) / 2, math.sqrt(0.5) / 2), abs=1e-12)
 
 
 def test_equal_pictures_have_no_variety_at_all():
-    picture = np.random.default_rng(0).integers(0, 256, (1, 1, 64, 64, 3), dtype=np.uint8)
-    assert variety(np.tile(picture, (8, 8, 1, 1, 1))) == (0.0, 0.0)
+    image = np.random.default_rng(0).integers(0, 256, (1, 1, 64, 64, 3), dtype=np.uint8)
+    assert variety(np.tile(image, (8, 8, 1, 1, 1))) == (0.0, 0.0)
 
 
 def test_where_there_is_no_pair_there_is_no_number():
@@ -52,22 +52,22 @@ def test_where_there_is_no_pair_there_is_no_number():
 WELL, ALIKE, ROWS_ALIKE = grid([0, 90], [180, 255]), grid([7, 7], [7, 7]), grid([0, 0], [255, 255])
 
 
-def made_up(pictures, signs=(), d_o=2):
-    """Return what the watch needs of a model that makes these pictures."""
+def made_up(images, signs=(), d_o=2):
+    """Return what the watch needs of a model that makes these images."""
     return SimpleNamespace(
-        d_o=d_o,
+        latents=SimpleNamespace(d_o=d_o),
         completed_steps=0,
-        generate=lambda identities, observations: pictures[:, :observations],
+        generate=lambda identities, observations: images[:, :observations],
         imbalance=lambda logs: list(signs),
     )
 
 
 def watching(steps, every=10, people=None, **options):
-    """Let a watch measure pictures, a grid for each interval; return it and what it logged."""
+    """Let a watch measure images, a grid for each interval; return it and what it logged."""
     watch = CollapseWatch(people or tiny.people(), every, **options)
     logged = []
-    for index, pictures in enumerate(steps, start=1):
-        model = made_up(*pictures) if isinstance(pictures, tuple) else made_up(pictures)
+    for index, images in enumerate(steps, start=1):
+        model = made_up(*images) if isinstance(images, tuple) else made_up(images)
         watch.set_model(model)
         if index == 1:
             watch.on_train_begin()
@@ -82,11 +82,11 @@ def test_ratios_to_the_real_pictures_are_logged():
     people = tiny.people(identities=5, observations=3)
     _, (logs,) = watching([WELL], people=people)
     real = variety(people.grid(5, 3))
-    found = variety(WELL)
+    imagined = variety(WELL)
     assert logs == {
         "d_loss": 0.5,
-        "variety_within": found[0] / real[0],
-        "variety_between": found[1] / real[1],
+        "variety_within": imagined[0] / real[0],
+        "variety_between": imagined[1] / real[1],
     }
 
 
@@ -109,7 +109,7 @@ def test_a_model_without_observation_codes_has_no_variety_within():
     ("bad", "message"),
     [
         (ALIKE, r"imagined identities hardly differ \(variety_between 0.000, below 0.1\)"),
-        (ROWS_ALIKE, r"pictures of one imagined identity hardly differ \(variety_within 0.000"),
+        (ROWS_ALIKE, r"images of one imagined identity hardly differ \(variety_within 0.000"),
         ((WELL, ["k_t is pinned at 1"]), "k_t is pinned at 1. "),
     ],
     ids=["between", "within", "losses"],
@@ -172,7 +172,7 @@ def test_a_continued_run_goes_on_counting_and_does_not_repeat_itself(capsys):
 def test_bad_arguments_are_refused(options):
     with pytest.raises(ValueError, match="Received: on_collapse="):
         CollapseWatch(tiny.people(), **options)
-    with pytest.raises(ValueError, match="on_collapse is one of .* Received: 'pray'"):
+    with pytest.raises(ValueError, match="on_collapse is one of .* Received: on_collapse='pray'"):
         training.Schedule(on_collapse="pray")
 
 
@@ -184,22 +184,22 @@ STEPS, BREAKS = 14, 7
 
 @pytest.fixture
 def varied(model):
-    """Return a model whose pictures differ as much as its data."""
-    for network in (model.generator, model.averaged):
+    """Return a model whose images differ as much as its data."""
+    for network in (model.generator, model.averaged_generator):
         network.set_weights([100 * value for value in network.get_weights()])
     return model
 
 
 @pytest.fixture
 def breaks(monkeypatch):
-    """Let models collapse at a step, in so many attempts."""
+    """Let models collapse at a step, until it was rolled back so often."""
     check = StopOnBadLoss.on_train_batch_end
 
-    def install(attempts):
+    def install(times):
         def broken(self, batch, logs=None):
             check(self, batch, logs)
-            if self.model.completed_steps >= BREAKS and self.model.rollbacks < attempts:
-                network = self.model.averaged
+            if self.model.completed_steps >= BREAKS and self.model.rollbacks < times:
+                network = self.model.averaged_generator
                 network.set_weights([0 * value for value in network.get_weights()])
 
         monkeypatch.setattr(StopOnBadLoss, "on_train_batch_end", broken)
@@ -271,9 +271,9 @@ def test_a_rollback_goes_on_differently_and_exactly(
     path, first = whole
     assert varied.rollbacks == 1
     assert lines(path, "step") == list(range(1, STEPS + 1))
-    assert lines(path, "attempt") == [None] * 6 + [1] * 8
+    assert lines(path, "rollbacks") == [None] * 6 + [1] * 8
     assert Checkpoints(path / "checkpoints").steps() == [STEPS]
-    assert list((path / "tensorboard" / "attempt-1").glob("events*"))
+    assert list((path / "tensorboard" / "rollback-1").glob("events*"))
 
     # Killed while it goes back, before each of its writes, and after.
     moments = [(Checkpoints, "forget_after"), (Checkpoints, "load"), (Checkpoints, "save")]
@@ -294,13 +294,13 @@ def test_a_rollback_goes_on_differently_and_exactly(
     train(varied, people, tmp_path, "rollback", steps=8)
     tiny.restore(varied, first)
     train(varied, people, tmp_path, "rollback")
-    found, numbers = products(tmp_path)
+    files, numbers = products(tmp_path)
     expected, expected_numbers = products(path)
     assert numbers == expected_numbers
     last = f"checkpoints/step-{STEPS:08d}.npz"
-    assert found[last] == expected[last]
+    assert files[last] == expected[last]
 
-    # The same steps from the same checkpoint, but in the first attempt.
+    # The same steps from the same checkpoint, but without a rollback.
     tiny.restore(varied, first)
     breaks(0)
     train(varied, people, tmp_path / "other", "rollback")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -17,7 +15,7 @@ NUMBERS = set(Evaluation.NUMBERS)
 
 
 @pytest.fixture(scope="module")
-def judge():
+def verifier():
     return Verifier(lambda images: images[:, ::4, ::4], "corners", 16)
 
 
@@ -28,7 +26,7 @@ def people():
 
 @pytest.fixture(scope="module")
 def traced():
-    """Return a model whose pictures are large enough to be measured, and its first state."""
+    """Return a model whose images are large enough to be measured, and its first state."""
     made = tiny.model(image_size=16)
     return made, tiny.values(made)
 
@@ -44,26 +42,26 @@ class Recorder(EverySteps):
         self.logs[step] = dict(logs)
 
 
-def test_numbers_are_added_for_the_callbacks_that_follow(model, people, judge):
-    evaluation, recorder = Evaluation(judge, every=2, pairs=20, seed=3), Recorder()
+def test_numbers_are_added_for_the_callbacks_that_follow(model, people, verifier):
+    evaluation, recorder = Evaluation(verifier, every=2, pairs=20, seed=3), Recorder()
     callbacks = [evaluation, recorder]
     model.fit(people.tuples(k=2, batch_size=2), steps_per_epoch=4, verbose=0, callbacks=callbacks)
     for step, logs in recorder.logs.items():
         assert set(logs) >= (NUMBERS if step % 2 == 0 else {"d_loss"})
         assert "auc" not in logs or step % 2 == 0
-    expected = generator_metrics(model, judge, 20, 3)
+    expected = generator_metrics(model, verifier, 20, 3)
     assert set(expected) == NUMBERS
     assert {name: recorder.logs[4][name] for name in NUMBERS} == expected
 
 
-def test_what_cannot_be_measured_is_refused_when_training_begins(people, judge):
+def test_what_cannot_be_measured_is_refused_when_training_begins(people, verifier):
     grey = Verifier(tf.identity, "grey", 16, channels=1)
     small = tiny.model()
-    for model, verifier, message in (
-        (small, judge, "Received: 8 px"),
+    for model, asked, message in (
+        (small, verifier, "Received: 8 px"),
         (tiny.model(image_size=16), grey, "takes grey images"),
     ):
-        evaluation = Evaluation(verifier, every=2)
+        evaluation = Evaluation(asked, every=2)
         evaluation.set_model(model)
         with pytest.raises(ValueError, match=message):
             evaluation.on_train_begin()
@@ -74,8 +72,8 @@ def test_what_cannot_be_measured_is_refused_when_training_begins(people, judge):
 
 def lines(path):
     """Return the log without what depends on the clock."""
-    found = [json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]
-    return [{k: v for k, v in line.items() if k != "tuples_per_second"} for line in found]
+    records = training.RunDirectory(path).lines()
+    return [{k: v for k, v in line.items() if k != "tuples_per_second"} for line in records]
 
 
 SCHEDULE = training.Schedule(
@@ -86,12 +84,12 @@ SCHEDULE = training.Schedule(
 
 @pytest.mark.parametrize("at", [4, 8])
 def test_a_run_logs_evaluations_and_after_a_kill_the_same_ones(
-    traced, people, judge, tmp_path, monkeypatch, at
+    traced, people, verifier, tmp_path, monkeypatch, at
 ):
     model = traced[0]
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     tiny.restore(*traced)
-    training.train(model, people, whole, SCHEDULE, verifier=judge)
+    training.train(model, people, whole, SCHEDULE, verifier=verifier)
     assert [line["step"] for line in lines(whole) if "auc" in line] == [4, 8]
     assert [line["step"] for line in lines(whole)] == [2, 4, 6, 8]
     checkpoints = training.Checkpoints(whole / "checkpoints")
@@ -113,9 +111,9 @@ def test_a_run_logs_evaluations_and_after_a_kill_the_same_ones(
     with monkeypatch.context() as patch:
         patch.setattr(RunLog, "run", dies)
         with pytest.raises(Killed):
-            training.train(model, people, killed, SCHEDULE, verifier=judge)
+            training.train(model, people, killed, SCHEDULE, verifier=verifier)
     tiny.restore(*traced)
-    training.train(model, people, killed, SCHEDULE, verifier=judge)
+    training.train(model, people, killed, SCHEDULE, verifier=verifier)
     assert lines(killed) == lines(whole)
     for name, value in tiny.values(model).items():
         np.testing.assert_array_equal(value, final[name])
@@ -136,7 +134,7 @@ def test_intervals_that_do_not_fit_are_refused(options, message):
         training.Schedule(**options)
 
 
-def test_without_a_judge_nothing_begins(model, people, tmp_path):
-    with pytest.raises(ValueError, match="need a judge: name it by --verifier"):
+def test_without_a_verifier_nothing_begins(model, people, tmp_path):
+    with pytest.raises(ValueError, match="need a verifier: give verifier="):
         training.train(model, people, tmp_path / "run", SCHEDULE)
     assert not (tmp_path / "run").exists()

@@ -26,7 +26,7 @@ def test_reals_and_fakes_stand_above_their_reconstructions(model, tmp_path):
     grid.set_model(model)
     path = grid.write(7)
     assert path == tmp_path / "samples" / "reconstructions-00000007.png"
-    real = next(iter(people.tuples(k=2, batch_size=3, seed=5))).numpy()
+    real = next(iter(people.tuples(k=2, batch_size=3, seed=5)))["images"].numpy()
     fake = model.generate(3, 2, seed=5)
     rows = [real, to_uint8(model.reconstruct(real)), fake, to_uint8(model.reconstruct(fake))]
     expected = tile(np.stack([np.concatenate(list(row)) for row in rows]))
@@ -37,9 +37,9 @@ def test_reals_and_fakes_stand_above_their_reconstructions(model, tmp_path):
 
 def test_a_run_of_an_autoencoder_shows_reconstructions_beside_identities(model, tmp_path):
     schedule = training.Schedule(3, batch_size=2, log_every=0, grid_every=2)
-    picture = training.train(model, tiny.people(size=16), tmp_path, schedule)
-    assert picture == tmp_path / "samples" / "step-00000003.png"
-    assert sorted(path.name for path in picture.parent.iterdir()) == [
+    image = training.train(model, tiny.people(size=16), tmp_path, schedule)
+    assert image == tmp_path / "samples" / "step-00000003.png"
+    assert sorted(path.name for path in image.parent.iterdir()) == [
         "reals.png",
         *(f"reconstructions-{step:08d}.png" for step in (2, 3)),
         *(f"step-{step:08d}.png" for step in (2, 3)),

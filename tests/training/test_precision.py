@@ -35,8 +35,8 @@ def machine(monkeypatch):
 )
 def test_auto_asks_the_machine(machine, capability, units, policy, reason):
     machine(capability, units)
-    found, why = precision.resolve("auto")
-    assert found == policy and reason in why
+    chosen, why = precision.resolve("auto")
+    assert chosen == policy and reason in why
 
 
 @pytest.mark.parametrize("asked", ["float32", "mixed_bfloat16", "mixed_float16"])
@@ -47,7 +47,7 @@ def test_what_is_asked_for_is_taken_on_any_machine(machine, asked):
 
 
 def test_other_names_are_refused():
-    with pytest.raises(ValueError, match=r"one of \('auto', .*Received: 'bfloat16'"):
+    with pytest.raises(ValueError, match=r"one of \('auto', .*Received: precision='bfloat16'"):
         precision.resolve("bfloat16")
 
 

@@ -11,7 +11,7 @@ import pytest
 from sdgan_tf.training import RunDirectory, RunError
 from sdgan_tf.training.run_directory import differences
 
-CONFIG = {"model": {"class": "SDGAN", "config": {"dim": 2, "codes": "normal"}}, "size": [1, 2]}
+CONFIG = {"model": {"name": "sdgan", "config": {"dim": 2, "law": "normal"}}, "size": [1, 2]}
 
 
 def opened(path, config=CONFIG):
@@ -54,15 +54,15 @@ def test_the_same_configuration_continues(tmp_path):
 def test_another_configuration_is_refused_with_the_differences(tmp_path):
     opened(tmp_path).close()
     before = contents(tmp_path)
-    changed = {"model": {"class": "SDGAN", "config": {"dim": 4, "codes": "normal", "k": 3}}}
+    changed = {"model": {"name": "sdgan", "config": {"dim": 4, "law": "normal", "k": 3}}}
     with pytest.raises(RunError) as info:
         opened(tmp_path, changed)
     message = str(info.value)
     assert "model.config.dim: 2 in the directory, 4 asked" in message
     assert "model.config.k: '(none)' in the directory, 3 asked" in message
     assert "size: [1, 2] in the directory, '(none)' asked" in message
-    assert "codes" not in message
-    assert "--run_dir" in message
+    assert "law" not in message
+    assert "run_dir=" in message
     assert contents(tmp_path) == before
 
 
@@ -174,3 +174,66 @@ def test_differences_go_into_nested_configurations():
         "d: None in the directory, 'x' asked",
     ]
     assert differences(old, old) == []
+
+
+def test_a_folder_that_an_export_left_half_written_does_no_harm(tmp_path):
+    opened(tmp_path).close()
+    fragment = tmp_path / "exports" / ".1.123.part"
+    for folder in (fragment, tmp_path / ".2.123.part"):
+        folder.mkdir(parents=True)
+        (folder / ".saved_model.pb.123.part").touch()
+    opened(tmp_path).close()
+    # Perhaps the export is still being written.
+    assert (fragment / ".saved_model.pb.123.part").exists()
+
+
+def test_a_damaged_configuration_is_told_with_what_to_do(tmp_path):
+    opened(tmp_path).close()
+    (tmp_path / "config.json").write_text('{"model": {"na')
+    with pytest.raises(RunError, match="config.json is damaged: .* Restore it from a copy"):
+        opened(tmp_path)
+
+
+def test_damaged_lines_of_the_log_are_told_of_and_kept(tmp_path, caplog):
+    run = RunDirectory(tmp_path)
+    for step in (5, 10, 15):
+        run.log({"step": step})
+    first, _, last = run.metrics_file.read_bytes().splitlines()
+    bad = [b'{"step": 10, "d_\xff', b"[10]", b'{"d_loss": 0.5}']
+    cut = b'{"step": 20, "d_lo'
+    run.metrics_file.write_bytes(b"\n".join([first, *bad, last, cut]))
+    assert [line["step"] for line in run.lines()] == [5, 15]
+    run.forget_after(15)
+    assert "3 damaged lines" in caplog.text and "metrics.damaged" in caplog.text
+    assert (tmp_path / "metrics.damaged").read_bytes().splitlines() == bad
+    assert run.metrics_file.read_bytes() == first + b"\n" + last + b"\n"
+    caplog.clear()
+    run.forget_after(15)
+    assert not caplog.text
+
+
+OLD = {
+    "model": {"class": "SDGAN", "config": {"codes": "normal", "d_init": "he_normal", "k": 2}},
+    "optimizers": {"d_optimizer": {"class_name": "Adam"}, "g_optimizer": None},
+    "replicas": 1,
+}
+
+
+def test_what_the_first_version_wrote_is_the_same_run_in_the_words_of_today(tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps(OLD))
+    today = {
+        "model": {"name": "sdgan", "config": {"law": "normal", "initializer": "he_normal", "k": 2}},
+        "optimizers": {"d": {"class_name": "Adam"}, "g": None},
+        "replicas": 1,
+    }
+    assert RunDirectory(tmp_path).config() == today
+    opened(tmp_path, today).close()
+
+
+@pytest.mark.parametrize("name", ["ACDCGAN", "DRGAN", "TablePairGAN", "EncoderPairGAN"])
+def test_a_run_of_a_baseline_that_is_gone_says_what_to_do(tmp_path, name):
+    old = {**OLD, "model": {"class": name, "config": {}}}
+    (tmp_path / "config.json").write_text(json.dumps(old))
+    for use in (RunDirectory(tmp_path).config, lambda: opened(tmp_path)):
+        with pytest.raises(ValueError, match=rf"Train it anew by model='c.* a run of {name}$"):
+            use()

@@ -10,8 +10,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import tensorflow as tf
 import tiny
 from PIL import Image
+from tensorflow import keras
 
 import sdgan_tf as sd
 from sdgan_tf import training
@@ -39,8 +41,8 @@ def numbers(path):
 
 def products(path):
     """Return the bytes of all that a run makes, by digest."""
-    found = tiny.digests(path, "checkpoints/*")
-    return {**found, **tiny.digests(path, "samples/*"), **tiny.digests(path, "config.json")}
+    patterns = ("checkpoints/*", "samples/*", "config.json")
+    return {name: digest for p in patterns for name, digest in tiny.digests(path, p).items()}
 
 
 @pytest.fixture(scope="module")
@@ -63,14 +65,14 @@ def test_a_run_writes_what_it_promises(whole):
     assert list((whole / "tensorboard").glob("events*"))
 
 
-def test_training_changes_all_networks_and_the_pictures(whole, traced):
+def test_training_changes_all_networks_and_the_images(whole, traced):
     model, first = traced
     training.Checkpoints(whole / "checkpoints").load(model, STEPS)
     for name, value in tiny.values(model).items():
         if "kernel" in name:
             assert np.abs(value - first[name]).max() > 1e-3, name
-    pictures = [np.asarray(Image.open(path)) for path in sorted(whole.glob("samples/step*"))]
-    assert np.any(pictures[0] != pictures[-1])
+    images = [np.asarray(Image.open(path)) for path in sorted(whole.glob("samples/step*"))]
+    assert np.any(images[0] != images[-1])
 
 
 class Killed(BaseException):
@@ -114,7 +116,7 @@ def test_killed_around_every_write_a_run_ends_with_the_same_bytes(
     assert numbers(tmp_path) == numbers(whole)
 
 
-def test_a_model_that_wants_labels_gets_them_and_resumes_exactly(people, tmp_path):
+def test_a_model_that_wants_identities_gets_them_and_resumes_exactly(people, tmp_path):
     def made(identities=4):
         model = sd.ACDCGAN(identities, image_size=8, dim=1, d_i=2, d_o=2)
         model.compile(run_eagerly=True)
@@ -136,9 +138,9 @@ def test_a_model_that_wants_labels_gets_them_and_resumes_exactly(people, tmp_pat
 
 def test_a_finished_run_is_left_as_it_is(whole, model, people):
     before, log = products(whole), numbers(whole)
-    picture = train(model, people, whole)
+    image = train(model, people, whole)
     assert int(model.step) == STEPS
-    assert picture == whole / "samples" / f"step-{STEPS:08d}.png"
+    assert image == whole / "samples" / f"step-{STEPS:08d}.png"
     assert (products(whole), numbers(whole)) == (before, log)
 
 
@@ -188,7 +190,7 @@ def test_minutes_end_a_run_that_more_minutes_go_on_with(
         assert model.completed_steps == step
     out = capsys.readouterr().out
     assert f"Training in {tmp_path}, up to step 13 or 0.5 minutes in all" in out
-    assert f"{tmp_path} has its 0.5 minutes already: raise --minutes to go on." in out
+    assert f"{tmp_path} has its 0.5 minutes already: give it more minutes to go on." in out
     assert numbers(tmp_path) == numbers(whole)
     last = f"checkpoints/step-{STEPS:08d}.npz"
     assert products(tmp_path)[last] == products(whole)[last]
@@ -220,7 +222,7 @@ def test_another_model_optimizer_or_batch_is_refused_by_name(whole, people):
     assert products(whole) == before
 
 
-def test_a_changed_picture_is_refused(model, tmp_path):
+def test_a_changed_image_is_refused(model, tmp_path):
     faces = tmp_path / "faces"
     for index, pixels in enumerate(tiny.people().images):
         path = faces / f"person-{index // 3}" / f"{index}.png"
@@ -274,15 +276,18 @@ def test_nan_stops_the_run_and_is_never_saved(model, people, tmp_path, monkeypat
 
 def test_the_model_of_a_run_is_loaded_newest_best_or_by_step(whole, tmp_path, model):
     path = shutil.copytree(whole, tmp_path / "copy")
-    with pytest.raises(training.RunError, match="best: None. Received: 'best'"):
+    with pytest.raises(training.RunError, match="best: None. Received: checkpoint='best'"):
         training.load_run(path, "best")
     (path / "checkpoints" / "best.json").write_text('{"step": 12, "score": 1.0}')
     assert int(training.load_run(path, "best").step) == 12
     assert int(training.load_run(path, 9).step) == 9
     newest = training.load_run(path)
     training.Checkpoints(path / "checkpoints").load(model, STEPS)
+    model.recalibrate()
     np.testing.assert_array_equal(newest.generate(2, 2, 3), model.generate(2, 2, 3))
-    with pytest.raises(training.RunError, match=r"the steps \[9, 12, 13\], best: 12. Received: 5"):
+    with pytest.raises(
+        training.RunError, match=r"the steps \[9, 12, 13\], best: 12. Received: checkpoint=5"
+    ):
         training.load_run(path, 5)
 
 
@@ -294,3 +299,115 @@ def test_where_nothing_was_trained_there_is_nothing_to_load(model, people, tmp_p
     with pytest.raises(training.RunError, match="no checkpoint yet"):
         training.load_run(tmp_path)
     run.close()
+
+
+@sd.register("discriminator", "test_runner_tower")
+class Tower(keras.Model):
+    """A network of a user's own, a subclass of Keras' Model."""
+
+    def __init__(self, width=3, **kwargs):
+        super().__init__(**kwargs)
+        self.width = width
+        self.hidden = keras.layers.Dense(width, activation="tanh")
+        self.finish = keras.layers.Dense(1)
+
+    def call(self, tuples, training=False):
+        flat = tf.reshape(tuples, [-1, tuples.shape[1] * 8 * 8 * 3])
+        return self.finish(self.hidden(flat))[:, 0]
+
+    def get_config(self):
+        return {**super().get_config(), "width": self.width}
+
+
+def sequential():
+    """Return a generator of 4 numbers as a stack of Keras' own layers."""
+    layers = [
+        keras.layers.Dense(2 * 2 * 4, activation="relu"),
+        keras.layers.Reshape([2, 2, 4]),
+        keras.layers.BatchNormalization(),
+        keras.layers.UpSampling2D(4),
+        keras.layers.Conv2D(3, 3, padding="same", activation="tanh"),
+    ]
+    return keras.Sequential(layers)
+
+
+def functional():
+    """Return a generator of 4 numbers as a graph of Keras' own layers, with a way around one."""
+    codes = keras.Input([4])
+    first = keras.layers.Dense(8 * 8 * 3)(codes)
+    second = keras.layers.Dense(8 * 8 * 3, activation="tanh")(first)
+    images = keras.layers.Activation("tanh")(keras.layers.Add()([first, second]))
+    return keras.Model(codes, keras.layers.Reshape([8, 8, 3])(images))
+
+
+@pytest.mark.parametrize("generator", [sequential, functional])
+def test_networks_of_a_users_own_train_resume_exactly_and_load_again(generator, people, tmp_path):
+    def made():
+        model = sd.SDGAN(generator(), Tower(5), image_size=8, d_i=2, d_o=2, ema=0.9)
+        model.compile(run_eagerly=True)
+        return model
+
+    options = {"log_every": 2, "grid_every": 0, "checkpoint_every": 0}
+    # Each part makes its networks anew, as another process would: Keras numbers their names.
+    for steps in (1, 3):
+        train(made(), people, tmp_path / "parts", steps, **options)
+    whole = made()
+    train(whole, people, tmp_path / "whole", 3, **options)
+    assert (
+        products(tmp_path / "parts")["config.json"] == products(tmp_path / "whole")["config.json"]
+    )
+    last = "checkpoints/step-00000003.npz"
+    assert products(tmp_path / "parts")[last] == products(tmp_path / "whole")[last]
+    loaded = training.load_run(tmp_path / "whole")
+    assert loaded.discriminator.width == 5
+    whole.recalibrate()
+    np.testing.assert_array_equal(loaded.generate(2, 2), whole.generate(2, 2))
+    assert loaded.generate(2, 2).std() > 1
+    with pytest.raises(training.RunError, match="generator"):
+        train(tiny.model(ema=0.9), people, tmp_path / "whole", 3, **options)
+
+
+def test_networks_that_nobody_registered_say_what_to_do(people, tmp_path):
+    class Unknown(Tower):
+        pass
+
+    model = sd.SDGAN(discriminator=Unknown(), image_size=8, dim=1, d_i=2, d_o=2)
+    model.compile(run_eagerly=True)
+    train(model, people, tmp_path, 1, log_every=0, grid_every=0)
+    with pytest.raises(ValueError, match="'Unknown' cannot be made again: import .* @sd.register"):
+        training.load_run(tmp_path)
+
+
+def test_a_run_of_a_model_that_is_not_registered_is_refused(whole, tmp_path):
+    path = shutil.copytree(whole, tmp_path / "copy")
+    config = json.loads((path / "config.json").read_text())
+    config["model"]["name"] = "elsewhere"
+    (path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match="'sdgan'.* import the module .* Received: model='elsewhe"):
+        training.load_run(path)
+
+
+def test_a_model_without_a_name_cannot_be_trained_by_a_run(people, tmp_path):
+    class Nameless(sd.SDGAN):
+        pass
+
+    model = Nameless(image_size=8, dim=1, d_i=2, d_o=2)
+    model.compile()
+    with pytest.raises(ValueError, match="Nameless has no name .* put @sd.register"):
+        train(model, people, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_notes_are_written_whole_or_not_at_all(whole, model, people, monkeypatch):
+    (whole / "flags.cfg").write_text("--steps=13\n")
+
+    def replace(source, target):
+        raise OSError("killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", replace)
+        with pytest.raises(OSError, match="killed"):
+            schedule = training.Schedule(STEPS, **SCHEDULE)
+            training.train(model, people, whole, schedule, {"flags.cfg": "--steps=14\n"})
+    assert (whole / "flags.cfg").read_text() == "--steps=13\n"
+    (whole / "flags.cfg").unlink()

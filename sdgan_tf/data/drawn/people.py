@@ -72,15 +72,15 @@ def identity_factors(seed: int, identities: np.ndarray) -> np.ndarray:
     """Return what is constant for each person.
 
     Args:
-        seed: Which population the people come from, at least 0.
-        identities: Indices of people, integers [n], at least 0.
+        seed: which population the people come from, at least 0.
+        identities: indices of people, integers [n], at least 0.
 
     Returns:
         float32 [n, len(IDENTITY_FACTORS)] in [0, 1). A person's row depends on the seed and the
         person's index alone.
 
     Raises:
-        ValueError: If an argument is not of this form.
+        ValueError: an argument is not of this form.
     """
     _check_seed(seed)
     identities = _indices("identities", identities)
@@ -91,15 +91,15 @@ def observation_factors(seed: int, identities: np.ndarray, observations: np.ndar
     """Return what varies between the images of a person.
 
     Args:
-        seed: As for `identity_factors`.
-        identities: Indices of people, integers [n], at least 0.
-        observations: Indices of their images, integers [n], at least 0.
+        seed: as for `identity_factors`.
+        identities: indices of people, integers [n], at least 0.
+        observations: indices of their images, integers [n], at least 0.
 
     Returns:
         float32 [n, len(OBSERVATION_FACTORS)] in [0, 1).
 
     Raises:
-        ValueError: If an argument is not of this form.
+        ValueError: an argument is not of this form.
     """
     _check_seed(seed)
     identities = _indices("identities", identities)
@@ -135,14 +135,14 @@ def render(identity: np.ndarray, observation: np.ndarray, image_size: int = 64) 
     Args:
         identity: float [n, len(IDENTITY_FACTORS)] in [0, 1].
         observation: float [n, len(OBSERVATION_FACTORS)] in [0, 1].
-        image_size: Height and width of an image in pixels, at least 16.
+        image_size: height and width of an image in pixels, at least 16.
 
     Returns:
         uint8 [n, image_size, image_size, 3], red, green and blue. Each image depends on its own
         rows of factors alone.
 
     Raises:
-        ValueError: If an argument is not of this form.
+        ValueError: an argument is not of this form.
     """
     if not isinstance(image_size, (int, np.integer)) or image_size < 16:
         raise ValueError(
@@ -176,16 +176,16 @@ def draw(
     """Draw the given (identity, observation) pairs.
 
     Args:
-        seed: As for `identity_factors`.
-        identities: Indices of people, integers [n], at least 0.
-        observations: Indices of their images, integers [n], at least 0.
-        image_size: Height and width of an image in pixels, at least 16.
+        seed: as for `identity_factors`.
+        identities: indices of people, integers [n], at least 0.
+        observations: indices of their images, integers [n], at least 0.
+        image_size: height and width of an image in pixels, at least 16.
 
     Returns:
         uint8 [n, image_size, image_size, 3].
 
     Raises:
-        ValueError: If an argument is not of this form.
+        ValueError: an argument is not of this form.
     """
     identities, observations = np.asarray(identities), np.asarray(observations)
     factors = observation_factors(seed, identities, observations)

@@ -95,11 +95,11 @@ class Canvas:
         larger than asked for: a shape covers none of the pixels that it gains.
 
         Args:
-            p: The images.
-            x: Centre, in [-1, 1] from left to right, [n, 1, 1].
-            y: Centre, in [-1, 1] from top to bottom, [n, 1, 1].
-            reach: Half of the width in the same unit, [n, 1, 1].
-            tall: Half of the height, if that is not `reach`.
+            p: the images.
+            x: centre, in [-1, 1] from left to right, [n, 1, 1].
+            y: centre, in [-1, 1] from top to bottom, [n, 1, 1].
+            reach: half of the width in the same unit, [n, 1, 1].
+            tall: half of the height, if that is not `reach`.
 
         Returns:
             The window, with `x` [n, 1, w] and `y` [n, h, 1] in the same unit.

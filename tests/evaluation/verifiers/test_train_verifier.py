@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from sdgan_tf import keras_compat
-from sdgan_tf.data import IdentityImages
+from sdgan_tf.data import IdentityData
 from sdgan_tf.evaluation import train_verifier
 from sdgan_tf.evaluation.verifiers.training import margin_loss
 
@@ -19,7 +19,7 @@ def coloured(identities=12, observations=4, seed=0):
     images = colours + rng.normal(0, 30, (identities, observations, 8, 8, 3))
     images = np.clip(images, 0, 255).astype(np.uint8).reshape(-1, 8, 8, 3)
     names = [f"{seed}-{index}" for index in range(identities)]
-    return IdentityImages(names, [observations] * identities, images)
+    return IdentityData(names, [observations] * identities, images)
 
 
 def closeness(verifier, data):

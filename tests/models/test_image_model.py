@@ -1,4 +1,4 @@
-"""Pictures from codes, codes from seeds: what is refused, and the order of things."""
+"""Images from codes, codes from seeds: what is refused, and the order of things."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from sdgan_tf.latents import LatentSpace
+from sdgan_tf.latents import LatentSpace, Part
 from sdgan_tf.models import ImageModel
 
 
 class Painter(ImageModel):
-    """Paints a picture in two shades: the identity's number above the observation's."""
+    """Paints an image in two shades: the identity's number above the observation's."""
 
     image_size, channels, k = 2, 1, 2
-    latents = LatentSpace(1, 1)
+    latents = LatentSpace.split(1, 1)
 
     def __init__(self):
         self.batches = []
@@ -29,15 +29,21 @@ class Painter(ImageModel):
     observation_codes = identity_codes
 
 
-def test_pictures_lie_as_their_codes_do():
-    painter, done = Painter(), []
+def test_images_lie_as_their_codes_do():
+    painter = Painter()
     codes = np.linspace(-1, 1, 2 * 3 * 5 * 2).reshape(2, 3, 5, 2)
-    images = painter.render(codes, batch_size=8, progress=lambda *now: done.append(now))
+    images = painter.render(codes, batch_size=8)
     assert images.shape == (2, 3, 5, 2, 2, 1) and images.dtype == np.uint8
     np.testing.assert_array_equal(images[..., 0, 0], np.round((codes + 1) * 127.5))
     assert painter.batches == [8, 8, 8, 6]
-    assert done == [(8, 30), (16, 30), (24, 30), (30, 30)]
     assert painter.render(np.zeros([0, 2])).shape == (0, 2, 2, 1)
+
+
+def test_a_progress_bar_counts_the_batches_where_it_is_asked_for(capfd):
+    Painter().render(np.zeros([30, 2]), batch_size=8)
+    assert capfd.readouterr() == ("", "")
+    Painter().render(np.zeros([30, 2]), batch_size=8, verbose=True)
+    assert "batches of images: 100%" in capfd.readouterr().err
 
 
 def test_rows_share_the_identity_and_columns_the_observation():
@@ -54,12 +60,18 @@ def test_codes_may_be_drawn_scaled_or_given():
     half = painter.generate([255, 51], [51], truncation=0.5)
     np.testing.assert_array_equal(full[:, 0, 0, 0, 0], [255, 153])
     np.testing.assert_array_equal(half[:, 0, 0, 0, 0], [191, 140])
+    # One-hot parts have no shorter code that they could be scaled to.
+    painter.latents = LatentSpace([Part("digit", 2, "categorical")], [Part("noise", 1)])
+    painter.identity_codes = painter.latents.identity_codes
+    scaled, _ = painter.grid_codes([0, 1], [51], truncation=0.5)
+    np.testing.assert_array_equal(np.sort(scaled, axis=1), [[0, 1], [0, 1]])
+    painter = Painter()
     # Another seed shows others, and none of the first one's.
     first, other = (painter.grid_codes(3, 2, seed)[0] for seed in (0, 1))
     assert first.dtype == np.float32 and not set(first.flat) & set(other.flat)
 
 
-def test_interpolation_walks_each_part_by_itself():
+def test_interpolation_walks_each_block_by_itself():
     grid = Painter().interpolate([0, 255], [[-1.0], [0.0], [-1.0]], steps=2)[..., 0, 0]
     assert grid.shape == (3, 5, 2)
     assert grid[:, 1, 0].tolist() == [128, 191, 255]
@@ -91,7 +103,7 @@ def test_bad_codes_are_refused(codes, message):
         ({"observations": -3}, "at least one row"),
         ({"observations": []}, "at least one row"),
         ({"identities": 2**20, "observations": 2**20}, r"1,099,511,627,776 .* 4,096.0 GiB"),
-        ({"identities": 2**40}, "8,796,093,022,208 pictures"),
+        ({"identities": 2**40}, "8,796,093,022,208 images"),
         ({"seed": 2**31}, "Received: seed=2147483648"),
         ({"identities": [2**63]}, "fit into 64 bits"),
         ({"batch_size": 0}, "Received: batch_size=0"),

@@ -1,4 +1,6 @@
-"""SD-DCGAN against the released graph: the same weights, images and codes give the same numbers, before and after steps."""
+"""SD-DCGAN against the released graph: the same weights, images and codes give the same numbers,
+before and after steps.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +15,14 @@ TINY = {"image_size": 16, "dim": 2, "d_i": 3, "d_o": 2, "k": 2}
 
 # What float32 leaves of numbers of about 1.
 ROUNDING = {"rtol": 2e-6, "atol": 2e-6}
-# Of weights; the first steps of Adam, of about 2e-4 for every weight, divide gradients by their own size, and so make more
-# of the rounding of those that are nearly 0.
+# Of weights; the first steps of Adam, of about 2e-4 for every weight, divide gradients by their own
+# size, and so make more of the rounding of those that are nearly 0.
 ADAM, RMSPROP = {"rtol": 3e-7, "atol": 2e-6}, {"rtol": 3e-7, "atol": 1e-7}
-# Mean squared gradients that RMSProp may remember after a while. By those that it starts with, the weights hardly move.
+# Mean squared gradients that RMSProp may remember after a while. By those that it starts with, the
+# weights hardly move.
 SQUARES = 1e-6
 
-# By name: options of the model, and those of the released graph where they differ from its defaults.
+# By name: options of the model and of the released graph.
 CASES = {
     "paper": ({"image_size": 32}, {}),
     "k4": ({"k": 4}, {}),
@@ -69,7 +72,9 @@ class Pair:
         return lambda: random.integers(0, 256, self.shape, dtype=np.uint8)
 
     def cancelled(self, name):
-        """Whether a batch norm takes away what a bias adds: its gradient is rounding, which Adam makes a step of."""
+        """Whether a batch norm takes away what a bias adds: its gradient is rounding error, which
+        Adam makes a step of.
+        """
         scope, layer, part = name.split("/")
         if part != "bias" or "_" not in layer:
             return False
@@ -102,7 +107,7 @@ def test_images_and_scores(pair):
         np.testing.assert_allclose(made, wanted.reshape(made.shape), **ROUNDING)
         assert made.std() > 0.05
 
-    scores = adapter.judged(pair.model, images)
+    scores = adapter.discriminate(pair.model, images)
     np.testing.assert_allclose(
         scores, pair.released.run(pair.released.real_scores, images), **ROUNDING
     )

@@ -1,4 +1,6 @@
-"""SD-BEGAN against the released graph: the same weights, images and codes give the same numbers, before and after steps."""
+"""SD-BEGAN against the released graph: the same weights, images and codes give the same numbers,
+before and after steps.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +59,7 @@ def test_images_and_rebuilt_tuples(pair):
     ours = adapter.images(pair.model, codes, training=True)
     np.testing.assert_allclose(ours.reshape(pair.shape), made, **ROUNDING)
     both = np.concatenate([made, images])
-    np.testing.assert_allclose(adapter.judged(pair.model, both), rebuilt, **ROUNDING)
+    np.testing.assert_allclose(adapter.discriminate(pair.model, both), rebuilt, **ROUNDING)
     assert made.std() > 0.05 and rebuilt.std() > 0.05
 
 

@@ -1,0 +1,251 @@
+"""Built data: a folder of decoded images that is opened at once and read as it is needed.
+
+The folder holds `images.u8`, the uint8 images [images, size, size, channels] one after another and
+nothing else, and `index.json`, which says how many there are of whom and what their SHA-256 is.
+The file is mapped into memory: the system reads what is touched and keeps what fits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from sdgan_tf.data import decoding
+from sdgan_tf.data.checks import Checked, check_images, find_files, parallel_map
+from sdgan_tf.data.identity_data import IdentityData
+from sdgan_tf.data.names import name_bytes
+from sdgan_tf.data.report import Report, check_on_bad_data, check_on_duplicates, settle
+from sdgan_tf.data.tfrecord import holds_records
+from sdgan_tf.files import atomic_folder
+
+INDEX_FILE, IMAGES_FILE = "index.json", "images.u8"
+FORMAT = "sdgan_tf built data"
+VERSION = 1
+
+
+class Index(NamedTuple):
+    """What `index.json` says.
+
+    `names`, `counts` and `digests`, the SHA-256 of the identity's images, have an entry for each
+    identity; `linked` is as in `IdentityData`.
+    """
+
+    image_size: int
+    channels: int
+    fit: str
+    names: list[str]
+    counts: np.ndarray
+    digests: list[bytes]
+    linked: list[list[str]]
+
+
+def build(
+    data_dir: str | os.PathLike,
+    out: str | os.PathLike,
+    image_size: int = 64,
+    channels: int = 3,
+    fit: str = "crop",
+    on_bad_data: str = "fail",
+    on_duplicates: str = "keep",
+    max_pixels: int = decoding.MAX_PIXELS,
+    k: int = 1,
+    verbose: bool = False,
+) -> Report:
+    """Decodes a folder of images into one file, for data larger than memory.
+
+    Images are read, checked and written one by one, so memory does not limit their number. `out`
+    appears whole or not at all.
+
+    Args:
+        data_dir: a folder of images as `from_directory` takes it, or of TFRecords.
+        out: the folder to write, which must not exist.
+        image_size: height and width to which images are resized.
+        channels: 1 for luminance, 3 for red, green and blue.
+        fit: `"crop"` takes the square in the middle, `"pad"` keeps the whole image on white.
+        on_bad_data: `"fail"` raises an error that lists all bad data; `"skip"` leaves it out.
+        on_duplicates: see `from_directory`.
+        max_pixels: an image with more is broken; none is decoded before this is known.
+        k: how many images each identity should have.
+        verbose: whether to show a progress bar.
+
+    Returns:
+        The `Report` on the images.
+
+    Raises:
+        ValueError: an argument or the folder is not as expected.
+        BadData: there are bad data and `on_bad_data` is `"fail"`.
+        FileExistsError: `out` exists.
+        OSError: the files cannot be written.
+    """
+    check_on_bad_data(on_bad_data)
+    check_on_duplicates(on_duplicates)
+    decoding.check_options(image_size, channels, fit)
+    listing = find_files(data_dir)
+    report = Report(listing.root, k, on_duplicates)
+    checked = check_images(listing, report, image_size, channels, fit, max_pixels, verbose)
+    index = {"format": FORMAT, "version": VERSION}
+    index.update(image_size=image_size, channels=channels, fit=fit)
+    try:
+        with atomic_folder(Path(out)) as folder:
+            index.update(_write(checked, folder / IMAGES_FILE))
+            settle(report, on_bad_data)
+            index.update(linked=report.linked)
+            (folder / INDEX_FILE).write_text(json.dumps(index), encoding="utf-8")
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise OSError(
+            f"Cannot write to {str(out)!r}: {error.strerror or error}. Nothing is left there."
+        ) from error
+    return report
+
+
+def is_built(path: str | os.PathLike) -> bool:
+    """Whether this is a folder that `build` wrote."""
+    return os.path.isfile(os.path.join(path, INDEX_FILE)) and not holds_records(path)
+
+
+def from_built(path: str | os.PathLike, on_bad_data: str = "fail") -> IdentityData:
+    """Opens a folder that `build` wrote.
+
+    The file of images must not change while it is open: the system ends a process that reads
+    where a file was cut off.
+
+    Args:
+        path: the folder.
+        on_bad_data: `"fail"` or `"skip"`, see `IdentityData`.
+
+    Returns:
+        The data, with the same tuples as the folder they were built of.
+
+    Raises:
+        ValueError: the folder was not written by `build`, or is damaged.
+    """
+    index, images = _open(os.fspath(path))
+    data = IdentityData(index.names, index.counts, images, on_bad_data, linked=index.linked)
+    data._digests, data._place = index.digests, "on disk"
+    return data
+
+
+def read_index(path: str | os.PathLike) -> Index:
+    """Reads and checks the index of a folder that `build` wrote; raises a `ValueError`."""
+    path = os.path.join(path, INDEX_FILE)
+    try:
+        with open(path, encoding="utf-8") as file:
+            content = json.load(file)
+        if (content["format"], content["version"]) != (FORMAT, VERSION):
+            raise ValueError(f"it is {content['format']!r}, version {content['version']!r}")
+        return _parse(content)
+    # What anybody may have written into a JSON file raises any of these.
+    except (
+        ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError, OSError
+    ) as error:  # fmt: skip
+        raise ValueError(
+            f"{path!r} is no good index of built data: {type(error).__name__}: {error}. Build the "
+            "data again by `bin/data build DIR --out=BUILT`."
+        ) from error
+
+
+def check_built(path: str | os.PathLike, k: int = 1, verbose: bool = False) -> Report:
+    """Reads a folder that `build` wrote from end to end and compares checksums.
+
+    Args:
+        path: the folder.
+        k: how many images each identity should have.
+        verbose: whether to show a progress bar.
+
+    Returns:
+        The `Report`, with identities whose images have changed under `broken`.
+
+    Raises:
+        ValueError: the folder was not written by `build`, or a file is missing or cut short.
+    """
+    index, images = _open(os.fspath(path))
+    report = Report(os.fspath(path), k, counts=dict.fromkeys(index.names, 0), linked=index.linked)
+    ends = np.cumsum(index.counts)
+
+    def digest(identity: int) -> bytes:
+        start = ends[identity] - index.counts[identity]
+        return hashlib.sha256(images[start : ends[identity]]).digest()
+
+    digests = parallel_map(digest, range(len(index.names)))
+    for identity, actual in enumerate(
+        tqdm(digests, "identities", len(index.names), unit="", disable=not verbose)
+    ):
+        name = index.names[identity]
+        if actual == index.digests[identity]:
+            report.counts[name] = int(index.counts[identity])
+        else:
+            report.broken.append((name, f"its images in {IMAGES_FILE} have changed"))
+    report.sizes = {f"{index.image_size}x{index.image_size}": report.images}
+    return report
+
+
+def _write(checked: Iterator[Checked], path: Path) -> dict[str, list]:
+    """Writes the images; returns the `names`, `counts` and `sha256` of the identities."""
+    columns: dict[str, list] = {"names": [], "counts": [], "sha256": []}
+    with open(path, "wb") as file:
+        for name, group in itertools.groupby(checked, key=lambda image: image.identity):
+            digest, count = hashlib.sha256(), 0
+            for image in group:
+                file.write(image.pixels)
+                digest.update(image.pixels)
+                count += 1
+            for column, value in zip(columns.values(), (name, count, digest.hexdigest())):
+                column.append(value)
+    return columns
+
+
+def _open(folder: str) -> tuple[Index, np.ndarray]:
+    if holds_records(folder):
+        raise ValueError(
+            f"{folder!r} holds TFRecords, such as the shards of earlier versions. Convert them by "
+            f"`bin/data build {folder} --out=BUILT` with the image_size, channels and fit that "
+            "they were made with, and use BUILT."
+        )
+    if not is_built(folder):
+        raise ValueError(
+            f"{folder!r} holds no built data: it has no {INDEX_FILE}. Build some by `bin/data "
+            "build DIR --out=BUILT`."
+        )
+    index = read_index(folder)
+    shape = (int(index.counts.sum()), index.image_size, index.image_size, index.channels)
+    path = os.path.join(folder, IMAGES_FILE)
+    size = os.path.getsize(path) if os.path.isfile(path) else None
+    expected = index.image_size**2 * index.channels * shape[0]
+    if size != expected:
+        state = "is missing" if size is None else f"has {size:,} bytes"
+        raise ValueError(
+            f"The file {path!r} {state}; {expected:,} bytes were expected. Copy it again, or build "
+            "the data again by `bin/data build`."
+        )
+    # Copy on write: TensorFlow shares only what could be written to, and nothing ever is.
+    return index, np.memmap(path, np.uint8, "c", shape=shape)
+
+
+def _parse(content: dict) -> Index:
+    """Checks all that the index says. It may be hostile."""
+    decoding.check_options(content["image_size"], content["channels"], content["fit"])
+    names, counts, linked = content["names"], content["counts"], content["linked"]
+    digests = [bytes.fromhex(digest) for digest in content["sha256"]]
+    if not len(names) == len(counts) == len(digests) >= 2:
+        raise ValueError("it should have a name, a count and a checksum of two or more identities")
+    if any(len(digest) != 32 for digest in digests):
+        raise ValueError("a checksum should have 64 hexadecimal digits")
+    for name in itertools.chain(names, *linked):
+        name_bytes(name)
+    for count in (content["image_size"], content["channels"], *counts):
+        if type(count) is not int or not 1 <= count < 2**31:
+            raise ValueError(f"a count or size should be a positive number, not {count!r}")
+    return Index(
+        content["image_size"], content["channels"], content["fit"], names,
+        np.array(counts, np.int64), digests, linked,
+    )  # fmt: skip

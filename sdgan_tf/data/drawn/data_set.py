@@ -1,0 +1,76 @@
+"""The drawn people as a data set."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sdgan_tf.data.arrays import MAX_BYTES, aligned_empty, check_memory
+from sdgan_tf.data.checks import parallel_map
+from sdgan_tf.data.decoding import check_options
+from sdgan_tf.data.drawn.people import identity_factors, observation_factors, render
+from sdgan_tf.data.drawn.traits import IDENTITY_FACTORS, OBSERVATION_FACTORS
+from sdgan_tf.data.identity_data import IdentityData
+
+# Enough to keep NumPy busy, few enough to stay in the processor's cache.
+_DRAWN_AT_ONCE = 32
+
+
+def drawn(
+    identities: int = 400,
+    observations: int = 16,
+    image_size: int = 64,
+    seed: int = 0,
+    channels: int = 3,
+    on_bad_data: str = "fail",
+    max_bytes: int = MAX_BYTES,
+) -> IdentityData:
+    """Draws people: a data set that needs no download and whose every factor is known.
+
+    Args:
+        identities: how many people to draw.
+        observations: how many images to draw of each of them.
+        image_size: height and width of the images.
+        seed: another seed gives other people. More identities or observations do not: they are
+            added to those there are.
+        channels: 1 for luminance, 3 for red, green and blue.
+        on_bad_data: `"fail"` or `"skip"`, see `IdentityData`.
+        max_bytes: how much memory the images may take.
+
+    Returns:
+        The data, with `factors`.
+
+    Raises:
+        ValueError: an argument is out of range.
+    """
+    for name, value in (("identities", identities), ("observations", observations)):
+        if value < 1:
+            raise ValueError(f"`{name}` must be 1 or more. Received: {name}={value}")
+    check_options(image_size, channels, "crop")
+    check_memory(identities * observations, image_size, channels, max_bytes)
+    who = np.repeat(np.arange(identities), observations)
+    identity = identity_factors(seed, np.arange(identities))
+    observation = observation_factors(seed, who, np.tile(np.arange(observations), identities))
+    images = aligned_empty((len(who), image_size, image_size, channels))
+
+    def draw(start: int) -> None:
+        part = slice(start, start + _DRAWN_AT_ONCE)
+        colours = render(identity[who[part]], observation[part], image_size)
+        images[part] = colours if channels == 3 else _luminance(colours)
+
+    for _ in parallel_map(draw, range(0, len(who), _DRAWN_AT_ONCE)):
+        pass
+    factors = {
+        "identity": identity,
+        "observation": observation,
+        "identity_names": tuple(IDENTITY_FACTORS),
+        "observation_names": tuple(OBSERVATION_FACTORS),
+    }
+    names = [f"person-{i:05d}" for i in range(identities)]
+    counts = np.full(identities, observations)
+    return IdentityData(names, counts, images, on_bad_data, factors=factors)
+
+
+def _luminance(colours: np.ndarray) -> np.ndarray:
+    """uint8 `[n, h, w, 3]` to `[n, h, w, 1]`, with the weights and the rounding of Pillow."""
+    weights = np.array([19595, 38470, 7471], np.uint32)
+    return ((colours.astype(np.uint32) @ weights + 0x8000) >> 16).astype(np.uint8)[..., np.newaxis]
