@@ -43,7 +43,7 @@ def here(monkeypatch):
 def test_runs_there_and_runs_to_train_are_measured_in_one_table(here, tmp_path, capsys):
     old, out = tmp_path / "old", tmp_path / "all"
     assert commands.call(train, *commands.TINY, *DATA, "--steps=1", f"--run_dir={old}") == 0
-    order = f"ac --model=acdcgan {SMALL} --steps=9"
+    order = f"ac --flagfile={commands.ROOT / 'flags' / 'acdcgan.cfg'} {SMALL} --steps=9"
     asked = (f"--train={order}", "--steps=2", "--verifier=v", "--pairs=20", f"--out={out}")
     assert run(f"--runs={old}", *asked, "--factor_steps=0", "--verifier_floor=0") == 0
     # The old run's data, and the budget of the comparison over that of the run.
