@@ -144,7 +144,7 @@ def _helps(doc: str) -> dict[str, str]:
     helps: dict[str, str] = {}
     name = ""
     for line in section.group(1).splitlines() if section else []:
-        entry = re.match(r" {4}(\w+): (.*)", line)
+        entry = re.match(r" {4}\**(\w+): (.*)", line)
         if entry:
             name, helps[entry.group(1)] = entry.groups()
         elif name and line.strip():

@@ -24,7 +24,9 @@ HALF = 0.5**0.5
 
 def _widths(image_size: int, dim: int) -> list[int]:
     """Of the maps from the image's own size down to the smallest."""
-    return [dim * min(2**level, WIDEST) for level in range(halvings(image_size, SMALLEST_MAP, dim) + 1)]
+    return [
+        dim * min(2**level, WIDEST) for level in range(halvings(image_size, SMALLEST_MAP, dim) + 1)
+    ]
 
 
 def _double(maps: tf.Tensor) -> tf.Tensor:
