@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 from tensorflow import keras
 
-from sdgan_tf import keras_compat
+from sdgan_tf import keras_compat, registry
 
 
 class Probe(keras.layers.Layer):
@@ -62,7 +62,7 @@ def test_policies_by_name(name):
 
 
 def test_registered_classes_carry_the_packages_name():
-    @keras_compat.register
+    @registry.serializable
     class Registered(keras.layers.Layer):
         """Nothing but a name."""
 

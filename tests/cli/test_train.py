@@ -34,7 +34,13 @@ def test_a_dry_run_tells_all_and_writes_nothing(tmp_path, capsys, monkeypatch):
     assert not list(tmp_path.iterdir())
     assert "Train: 10 identities, 40 images (4 - 4 each), 16x16x3" in out
     assert "generator: 815 parameters, discriminator: " in out
-    for line in ("--steps=77", "--norm=none", "--run_dir=runs/a b", "--mixed=0.0", "--data_dir="):
+    for line in (
+        "--steps=77",
+        "--norm=none",
+        "--run_dir=runs/a b",
+        "--critic_steps=0",
+        "--data_dir=",
+    ):
         assert f"\n{line}\n" in out
     assert "dry_run" not in out
 
@@ -150,7 +156,7 @@ def kill_when(process, file, number=signal.SIGKILL):
 
 OWN = (
     *("--import_module=tests.own_gan", "--model=own_gan", "--digits=3", "--second_stage=9"),
-    *("--image_size=8", "--batch_size=2", "--drawn_identities=12", "--drawn_observations=4"),
+    *("--image_size=16", "--batch_size=2", "--drawn_identities=12", "--drawn_observations=4"),
     *("--precision=float32", "--steps=150", "--log_every=7", "--grid_every=40"),
     "--checkpoint_every=9",
 )

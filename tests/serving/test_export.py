@@ -253,5 +253,5 @@ def test_without_an_average_the_trained_generator_is_served(tmp_path):
 )
 def test_a_batch_is_as_large_as_its_maps_allow(size, rows):
     # A row's map at 256 pixels: 4 bytes x 256 x 256 x 64 wide x k = 2, so 32 MiB, of 128.
-    shape = SimpleNamespace(image_size=size, dim=64, k=2)
+    shape = SimpleNamespace(image_size=size, generator=SimpleNamespace(dim=64), k=2)
     assert serving.batch_rows(shape) == rows
