@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tensorflow as tf
-from model_case import ModelCase, array, descending, weights
+from tests.models.model_case import ModelCase, array, descending, weights
 
 import sdgan_tf as sd
 from sdgan_tf import registry
