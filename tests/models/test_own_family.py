@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tensorflow as tf
-from tests.models.model_case import ModelCase, array, descending, weights
 
 import sdgan_tf as sd
 from sdgan_tf import registry
+from tests.models.model_case import ModelCase, array, descending, weights
 from tests.own_family import KINDS, OwnFamily
 
 TINY = {"second_stage": 1, "image_size": 8, "dim": 2}
