@@ -1,5 +1,5 @@
 """DiffAugment for tuples (arXiv 2006.10738): differentiable, applied to real and fake alike, each
-picture on its own.
+image on its own.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ def parse(policy: str) -> tuple[str, ...]:
 
 
 def augment(tuples: tf.Tensor, names: tuple[str, ...], seed: tf.Tensor) -> tf.Tensor:
-    """Changes each picture by itself: float [n, k, h, w, c] in [-1, 1] to the same shape.
+    """Changes each image by itself: float [n, k, h, w, c] in [-1, 1] to the same shape.
 
     Args:
-        tuples: pictures.
+        tuples: images.
         names: operations, as `parse` gives them.
         seed: int [2], as `stateless_seed` gives it.
     """
@@ -35,14 +35,14 @@ def augment(tuples: tf.Tensor, names: tuple[str, ...], seed: tf.Tensor) -> tf.Te
 
 
 def _uniform(images: tf.Tensor, seed: tf.Tensor, stream: str) -> tf.Tensor:
-    """One number in [0, 1) for each picture, [n, 1, 1, 1]."""
+    """One number in [0, 1) for each image, [n, 1, 1, 1]."""
     shape = [tf.shape(images)[0], 1, 1, 1]
     draw = tf.random.stateless_uniform(shape, stateless_seed(seed, stream), alg="philox")
     return tf.cast(draw, images.dtype)
 
 
 def _offset(images: tf.Tensor, seed: tf.Tensor, stream: str, reach: int) -> tf.Tensor:
-    """One whole number from -reach to reach for each picture, int32 [n]."""
+    """One whole number from -reach to reach for each image, int32 [n]."""
     shape = [tf.shape(images)[0]]
     seed = stateless_seed(seed, stream)
     return tf.random.stateless_uniform(shape, seed, -reach, reach + 1, tf.int32, alg="philox")

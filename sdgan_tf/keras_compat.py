@@ -174,9 +174,9 @@ def gradients(
     if scale is not None:
         with tape:
             loss = scale(loss)
-    found = tape.gradient(loss, values, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+    scaled = tape.gradient(loss, values, unconnected_gradients=tf.UnconnectedGradients.ZERO)
     # Dense: of rows that a step leaves out, each stack's optimizers think differently.
-    return [tf.convert_to_tensor(slope) for slope in found]
+    return [tf.convert_to_tensor(gradient) for gradient in scaled]
 
 
 def tensor_of(variable: Any) -> tf.Variable:
@@ -184,24 +184,24 @@ def tensor_of(variable: Any) -> tf.Variable:
     return variable.value if KERAS_3 and hasattr(variable, "value") else variable
 
 
-def apply_gradients(optimizer: Any, found: Sequence[tf.Tensor], variables: Sequence[Any]) -> None:
+def apply_gradients(optimizer: Any, scaled: Sequence[tf.Tensor], variables: Sequence[Any]) -> None:
     """Applies what `gradients` returned, undoing the loss scale."""
     if KERAS_3:
-        optimizer.apply(found, variables)
+        optimizer.apply(scaled, variables)
         return
     if hasattr(optimizer, "get_unscaled_gradients"):
-        found = optimizer.get_unscaled_gradients(found)
-    optimizer.apply_gradients(zip(found, variables))
+        scaled = optimizer.get_unscaled_gradients(scaled)
+    optimizer.apply_gradients(zip(scaled, variables))
 
 
 def optimizer_variables(optimizer: Any) -> list[Any]:
     """All state of `optimizer`: iteration count, learning rate, moments, loss scale."""
     variables = optimizer.variables
-    found = list(variables() if callable(variables) else variables)
+    state = list(variables() if callable(variables) else variables)
     if not KERAS_3:
         # Keras 2 leaves these out; they change while training, by a callback and by overflows.
         rate = getattr(optimizer, "inner_optimizer", optimizer)._learning_rate
         scale = getattr(optimizer, "_loss_scale", None)
-        found += [rate] if isinstance(rate, tf.Variable) else []
-        found += list(scale._weights.values()) if hasattr(scale, "_weights") else []
-    return found
+        state += [rate] if isinstance(rate, tf.Variable) else []
+        state += list(scale._weights.values()) if hasattr(scale, "_weights") else []
+    return state

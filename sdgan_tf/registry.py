@@ -108,7 +108,7 @@ def arguments(cls: type) -> dict[str, Argument]:
     for name, parameter in list(inspect.signature(cls.__init__).parameters.items())[1:]:
         if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
             continue
-        kind, choices = _type(parameter.annotation)
+        kind, choices = _type(parameter)
         if kind is not None:
             described[name] = Argument(name, kind, parameter.default, choices, helps.get(name, ""))
     return described
@@ -124,9 +124,14 @@ def check_choices(made: Any) -> None:
             )
 
 
-def _type(annotation: Any) -> tuple[type | None, tuple[str, ...] | None]:
-    """Of an annotation, as text or as a type: the type of what may be given as text, and its choices."""
-    text = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", "")
+def _type(parameter: inspect.Parameter) -> tuple[type | None, tuple[str, ...] | None]:
+    """The type of what may be given as text, and its choices: from the annotation, which is text or a type, or else
+    from the default.
+    """
+    kind = parameter.annotation
+    if kind is parameter.empty:
+        kind = type(parameter.default)
+    text = kind.__name__ if isinstance(kind, type) else str(kind).replace("typing.", "")
     if text.startswith("Literal["):
         return str, tuple(ast.literal_eval(f"({text[8:-1]},)"))
     # A network is given as one or by its name.
@@ -139,7 +144,7 @@ def _helps(doc: str) -> dict[str, str]:
     helps: dict[str, str] = {}
     name = ""
     for line in section.group(1).splitlines() if section else []:
-        entry = re.match(r" {4}(\w+): (.*)", line)
+        entry = re.match(r" {4}\**(\w+): (.*)", line)
         if entry:
             name, helps[entry.group(1)] = entry.groups()
         elif name and line.strip():

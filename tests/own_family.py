@@ -1,73 +1,108 @@
-"""A family of a user's own, as docs/families.md describes it: a further network, a categorical part, two stages."""
+"""A family of models as a user would write it: all that is known of it stands here.
+
+It has what no family of the package has: a categorical part of the code, a network beside generator and discriminator, a
+third player, and a second stage that begins later.
+"""
 
 from __future__ import annotations
+
+from typing import Any, Literal
 
 import tensorflow as tf
 from tensorflow import keras
 from tensorflow.keras import layers
 
 import sdgan_tf as sd
+from sdgan_tf.networks import siamese
+
+KINDS = 4
 
 
-@sd.register("model", "own_gan")
-class OwnGAN(sd.models.AdversarialModel):
-    """A GAN of single images, whose digit a third network reads from a step on.
+def refiner(image_size: int, channels: int) -> keras.Model:
+    """A network of images to images: what it adds to them."""
+    images = keras.Input([image_size, image_size, channels])
+    maps = layers.Conv2D(4, 3, padding="same", activation="relu")(images)
+    return keras.Model(images, layers.Add()([images, layers.Conv2D(channels, 1)(maps)]))
+
+
+@sd.register("model", "own_family")
+class OwnFamily(sd.models.AdversarialModel):
+    """SD-GAN with kinds of identities, which a reader finds again, and a refiner of images that learns later.
 
     Args:
-        image_size: edge of the images in pixels.
+        second_stage: steps before the refiner begins to learn.
+        image_size: edge of the images in pixels, a power of two from 8.
         channels: 1 or 3.
-        digits: how many digits there are.
-        second_stage: the step from which on the digit is read.
-        precision: `"float32"`.
+        k: images in a tuple.
+        ema: decay of the averaged networks, 0 for none.
+        precision: of the named networks.
         seed: of everything random in training.
+        **options: of the networks, such as `dim=32`.
     """
 
-    LOGS = ("d_loss", "g_loss", "read")
+    LOGS = ("d_loss", "g_loss", "kind_loss", "refined")
 
     def __init__(
         self,
+        second_stage: int = 1,
         image_size: int = 16,
         channels: int = 3,
-        digits: int = 4,
-        second_stage: int = 5,
-        precision: str = "float32",
+        k: int = 2,
+        ema: float = 0.0,
+        precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32",
         seed: int = 0,
+        name: str | None = None,
+        **options: Any,
     ):
-        parts = [sd.Part("digit", digits, "categorical")], [sd.Part("noise", 3, "normal")]
-        latents = sd.LatentSpace(*parts)
-        super().__init__(latents, image_size, channels, 1, 0.0, precision, seed)
-        self.digits, self.second_stage = digits, second_stage
+        latents = sd.LatentSpace(
+            identity=[sd.Part("kind", KINDS, "categorical"), sd.Part("looks", 3)],
+            observation=[sd.Part("noise", 4, "normal")],
+        )
+        super().__init__(latents, image_size, channels, k, ema, precision, seed, options, name=name)
+        self.second_stage = second_stage
         size = [image_size, image_size, channels]
-        flat = image_size**2 * channels
-        draw = [layers.Dense(flat, activation="tanh"), layers.Reshape(size)]
-        networks = {
-            "generator": (draw, {"codes": [latents.size]}, size),
-            "critic": ([layers.Flatten(), layers.Dense(1)], {"images": size}, [1]),
-            "reader": ([layers.Flatten(), layers.Dense(digits)], {"images": size}, [digits]),
-        }
-        for name, (stack, inputs, output) in networks.items():
-            self.add(name, keras.Sequential(stack), inputs, output)
-        self.play({"d": ["critic"], "g": ["generator", "reader"]})
+        known = {"image_size": image_size, "channels": channels, "k": k, "code_size": latents.size}
+        self.add("generator", "dcgan", {"codes": [latents.size]}, size, **known)
+        self.add("refiner", refiner(image_size, channels), {"images": size}, size)
+        self.add("discriminator", "dcgan", {"tuples": [k, *size]}, [], **known)
+        reader = keras.Sequential([keras.Input(size), layers.Flatten(), layers.Dense(KINDS)])
+        self.add("reader", reader, {"images": size}, [KINDS])
+        players = {"d": ["discriminator"], "g": ["generator", "reader"], "r": ["refiner"]}
+        self.play(players, averaged=("generator", "refiner"))
 
-    def default_optimizers(self):
-        """Adam with a rate of .01 for both."""
-        return {player: keras.optimizers.Adam(0.01, beta_1=0.5) for player in self.players}
+    def default_optimizers(self) -> dict[str, Any]:
+        return {player: keras.optimizers.Adam(2e-4, beta_1=0.5) for player in self.players}
 
-    def train_step(self, batch):
-        """One update of each player."""
-        real = self.fields(batch)["images"][:, 0]
-        codes = self.draw(tf.shape(real)[0], "codes")
+    def call(self, codes: tf.Tensor, training: bool = False) -> tf.Tensor:
+        return self.best("refiner")(self.best("generator")(codes, training=training))
+
+    def score(self, images: tf.Tensor) -> tf.Tensor:
+        return siamese.score(self.discriminator, self.checked_tuples(images), training=False)
+
+    def train_step(self, batch: Any) -> dict[str, tf.Tensor]:
+        real = self.fields(batch)["images"]
+        count = tf.shape(real)[0]
+        fake = self.refiner(self.generator(self.draw(count, "codes of D"), training=True))
         with tf.GradientTape() as tape:
-            fake = self.generator(codes, training=True)
-            of_real, of_fake = self.critic(real, training=True), self.critic(fake, training=True)
+            classes = [real, self.as_tuples(fake)]
+            features = siamese.features_of(self.discriminator, classes)
+            of_real, of_fake = siamese.scores_of(self.discriminator, features)
             d_loss = tf.reduce_mean(tf.nn.softplus(-of_real) + tf.nn.softplus(of_fake))
         self.move("d", tape, d_loss)
-        with tf.GradientTape() as tape:
-            fake = self.generator(codes, training=True)
-            logits = self.reader(fake, training=True)
-            costs = tf.nn.softmax_cross_entropy_with_logits(codes[:, : self.digits], logits)
-            begun = tf.cast(tf.convert_to_tensor(self.step) >= self.second_stage, tf.float32)
-            read = begun * tf.reduce_mean(costs)
-            g_loss = tf.reduce_mean(tf.nn.softplus(-self.critic(fake, training=True))) + read
-        self.move("g", tape, g_loss)
-        return self.end_step({"d_loss": d_loss, "g_loss": g_loss, "read": read})
+
+        codes = self.draw(count, "codes of G")
+        kinds = codes[:, self.latents.slices["kind"]]
+        with tf.GradientTape(persistent=True) as tape:
+            images = self.refiner(self.generator(codes, training=True))
+            scores = siamese.score(self.discriminator, self.as_tuples(images))
+            g_loss = tf.reduce_mean(tf.nn.softplus(-scores))
+            kind_loss = tf.nn.softmax_cross_entropy_with_logits(kinds, self.reader(images))
+            kind_loss = tf.reduce_mean(kind_loss)
+            loss = g_loss + kind_loss
+        refined = tf.cast(tf.convert_to_tensor(self.step) >= self.second_stage, tf.float32)
+        gradients = [refined * gradient for gradient in self.gradients("r", tape, g_loss)]
+        self.move("g", tape, loss)
+        self.apply_gradients("r", gradients)
+        return self.end_step(
+            {"d_loss": d_loss, "g_loss": g_loss, "kind_loss": kind_loss, "refined": refined}
+        )

@@ -12,8 +12,8 @@ whether two images show one identity. Without --verifier, one is trained on the 
 of the run; it is kept in RUN/verifier and used again. `train-verifier` trains one for several runs.
 A run brings the flags of its data with it. The report is REPORT/report.md.
 
-A SavedModel given as --verifier or in --features is a program, which runs with your rights: use
-those of people you trust. A .keras file holds weights and known layers only.
+Use only networks of people you trust for --verifier and --features: a SavedModel is a program, which
+runs with your rights. Lambda layers, which hold code, are refused in a .keras file, and HDF5 is refused.
 """
 
 from __future__ import annotations

@@ -59,7 +59,7 @@ def load_run(values: flags.FlagValues) -> AdversarialModel:
 def splits(values: flags.FlagValues, source: Any = None) -> Splits:
     """The real identities that a source is held against.
 
-    Data flags that the user did not give are those of the run, or fit the source's pictures.
+    Data flags that the user did not give are those of the run, or fit the source's images.
 
     Args:
         values: the parsed flags, those of the data among them.

@@ -18,7 +18,7 @@ from absl import flags
 
 from sdgan_tf import training
 from sdgan_tf.cli import command, data_flags, model_flags, run_flags
-from sdgan_tf.data import IdentityData
+from sdgan_tf.data import Splits
 from sdgan_tf.models import AdversarialModel
 
 GROUPS = (run_flags, data_flags, model_flags)
@@ -51,15 +51,23 @@ def main(words: Sequence[str], values: flags.FlagValues) -> int:
     if values.dry_run:
         print(resolved, end="")
         return 0
-    return _train(model, parts.train, values.run_dir, schedule, resolved, verifier)
+    return _train(model, parts, values.run_dir, schedule, resolved, verifier)
 
 
 def _train(
-    model: AdversarialModel, data: IdentityData, run_dir: str, schedule, resolved: str, verifier
+    model: AdversarialModel, parts: Splits, run_dir: str, schedule, resolved: str, verifier
 ) -> int:
     run = training.RunDirectory(run_dir)
     try:
-        image = training.train(model, data, run_dir, schedule, {"flags.cfg": resolved}, verifier)
+        image = training.train(
+            model,
+            parts.train,
+            run_dir,
+            schedule,
+            {"flags.cfg": resolved},
+            verifier,
+            parts.validation,
+        )
     except training.Interrupted as interruption:
         print(
             f"Stopped by {interruption} at step {model.completed_steps:,}, and saved. "

@@ -73,24 +73,6 @@ def read_bytes(path: str, max_file_bytes: int = MAX_FILE_BYTES) -> bytes:
     return contents
 
 
-def read_header(contents: str | bytes, path: str | None = None) -> Header:
-    """Reads the size and the kind of an image without decoding it.
-
-    Args:
-        contents: the file's path or its bytes.
-        path: the name to use in errors when `contents` are bytes.
-
-    Returns:
-        The `Header`.
-
-    Raises:
-        BadImage: this is no image of a format in `FORMATS`.
-    """
-    contents, path = _contents(contents, path)
-    with _open(contents, path) as image:
-        return Header(*image.size, image.mode, image.format)
-
-
 def decode(
     contents: str | bytes,
     image_size: int,
@@ -137,7 +119,7 @@ def check_options(image_size: int, channels: int, fit: str) -> None:
 def decode_with_header(
     contents: bytes, path: str, image_size: int, channels: int, fit: str, max_pixels: int
 ) -> tuple[Header, np.ndarray]:
-    """`read_header` and `decode` in one, for arguments that are known to be good."""
+    """The header of an image and the image as by `decode`, for arguments that are known to be good."""
     from PIL import Image
 
     # Pillow has a limit of its own; whoever asks for more pixels has thought of it.

@@ -114,7 +114,8 @@ def find_records(root: str | os.PathLike) -> RecordListing:
 
 
 def _files(root: str) -> list[str]:
-    return sorted(glob.glob(os.path.join(glob.escape(root), "*.tfrecord")))
+    files = sorted(glob.glob(os.path.join(glob.escape(root), "*.tfrecord")))
+    return [file for file in files if os.path.isfile(file)]
 
 
 def _records(file_name: str) -> Iterator[tuple[int, bytes]]:

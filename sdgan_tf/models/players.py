@@ -50,7 +50,7 @@ class Players(keras.Model):
 
     def take(self, part: type) -> Any:
         """A part of the model, made of those of the options that its constructor takes."""
-        return part(**self._options_of(part))
+        return part(**self._options_of(part, {}))
 
     def add(
         self,
@@ -82,7 +82,7 @@ class Players(keras.Model):
             takes = inspect.signature(cls.__init__).parameters
             known = {key: value for key, value in known.items() if key in takes}
             policy = keras_compat.policy(self.precision)
-            network = cls(**{**self._options_of(cls), **known}, dtype=policy)
+            network = cls(**self._options_of(cls, known), **known, dtype=policy)
         dtypes = dtypes or {}
         self._inputs[name] = [(shape, dtypes.get(key, "float32")) for key, shape in inputs.items()]
         takes = ", ".join(f"{key} {_rows(shape)}" for key, shape in inputs.items())
@@ -91,10 +91,10 @@ class Players(keras.Model):
             made = self._show(network, name)
         except (ValueError, TypeError, tf.errors.OpError) as error:
             raise ValueError(f"The {name} takes {takes}. Received: {kind}, {error}") from error
-        if tuple(made.shape) != (2, *output):
+        if tuple(made.shape) != (2, *output) or made.dtype != tf.float32:
             raise ValueError(
-                f"The {name} takes {takes} and gives {_rows(output)}. "
-                f"Received: {kind}, which gives {tuple(made.shape)} for n=2"
+                f"The {name} takes {takes} and gives float32 {_rows(output)}. "
+                f"Received: {kind}, which gives {made.dtype.name} {tuple(made.shape)} for n=2"
             )
         self._own(name, network)
 
@@ -113,9 +113,9 @@ class Players(keras.Model):
         self.players = {player: tuple(names) for player, names in players.items()}
         self.built = True
 
-    def _options_of(self, part: type) -> dict[str, Any]:
+    def _options_of(self, part: type, known: Mapping[str, Any]) -> dict[str, Any]:
         own = inspect.signature(type(self).__init__).parameters
-        takes = set(registry.arguments(part)) - set(own)
+        takes = set(registry.arguments(part)) - set(own) - set(known)
         self._unused -= takes
         return {name: value for name, value in self.options.items() if name in takes}
 

@@ -14,6 +14,7 @@ from sdgan_tf import keras_compat
 from sdgan_tf.latents import LatentSpace
 from sdgan_tf.learning_rates import HalvingRate
 from sdgan_tf.models.base import AdversarialModel
+from sdgan_tf.networks import SiameseAutoencoder
 from sdgan_tf.objectives import convergence, next_balance
 from sdgan_tf.registry import register
 
@@ -152,13 +153,14 @@ class SDBEGAN(AdversarialModel):
         return [f"k_t is pinned at {int(end)}" for end in (0.0, 1.0) if logs["k_t"] == end]
 
     def _update(self, tape: tf.GradientTape, loss, loss_fake, fake: tf.Tensor, k_t) -> None:
-        """Applies both gradients, which one backward pass through the autoencoder serves.
+        """Applies both gradients, which one backward pass through the Siamese autoencoder serves.
 
-        Images do not meet in the autoencoder, so its loss reaches the fake ones through `-k_t L(G(z))` alone: their
-        gradient of it, divided by `-k_t`, is that of the generator's loss.
+        Tuples do not meet in the Siamese autoencoder, so its loss reaches the fake ones through `-k_t L(G(z))` alone:
+        their gradient of it, divided by `-k_t`, is that of the generator's loss.
         """
-        if self.precision == "mixed_float16":
-            # Gradients times a small k_t would underflow: two passes.
+        own = not isinstance(self.discriminator, SiameseAutoencoder)
+        if own or self.precision == "mixed_float16":
+            # Two passes: tuples may meet, as in batch norm, or gradients times a small k_t underflow.
             of_d = self.gradients("d", tape, loss)
             of_g = self.gradients("g", tape, loss_fake)
         else:

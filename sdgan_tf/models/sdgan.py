@@ -21,6 +21,8 @@ from sdgan_tf.registry import register
 
 # Of the discriminator, below which it has nothing left to teach: its gradients are about as small.
 LEAST_LOSS = 0.005
+# Of the discriminator, in losses of one that guesses, above which it has diverged.
+MOST_LOSS = 3.0
 
 
 @register("model", "sdgan")
@@ -197,9 +199,20 @@ class SDGAN(AdversarialModel):
 
     def imbalance(self, logs: Mapping[str, float]) -> list[str]:
         loss = logs["d_loss"]
-        if loss >= LEAST_LOSS or not self._objective.bounded:
+        if not self._objective.bounded:
             return []
-        return [f"the discriminator tells all fakes (d_loss {loss:.4f}, below {LEAST_LOSS})"]
+        if loss < LEAST_LOSS:
+            return [f"the discriminator tells all fakes (d_loss {loss:.4f}, below {LEAST_LOSS})"]
+        # Without what is added for penalties and readings, which has no such measure.
+        extras, zero = self.regularizers, tf.zeros([1])
+        chance = self._objective.discriminator_loss(zero, zero)
+        chance += extras.mixed * self._objective.negative_loss(zero, zero)
+        chance += extras.recognise_i + extras.recognise_o
+        if extras.lecam or loss < MOST_LOSS * float(chance):
+            return []
+        return [
+            f"the discriminator has diverged (d_loss {loss:.2f}, {float(chance):.2f} for one that guesses)"
+        ]
 
     def _update_discriminator(
         self, real: tf.Tensor, identity: tf.Tensor | None

@@ -34,9 +34,12 @@ def by_path(network: keras.Model, path: str) -> dict[str, Any]:
 
 
 def seed(network: keras.Model, path: str, number: int) -> None:
-    """Draws anew, as a pure function of the seed and of its place, what each layer draws by an initializer."""
+    """Draws anew, as a pure function of the seed and of its place, what each layer draws by an initializer.
+
+    What `KERNEL_initializer` of a layer draws is its variable `KERNEL`. Frozen layers keep what they hold.
+    """
     for place, layer in leaves(network, path):
-        if hasattr(layer, "layer"):
+        if hasattr(layer, "layer") and hasattr(layer, "u"):
             # A wrapper of TensorFlow Addons: draws its singular vector too, from the global
             # generator.
             start = keras.initializers.TruncatedNormal(
@@ -44,16 +47,21 @@ def seed(network: keras.Model, path: str, number: int) -> None:
             )
             layer.u.assign(start(layer.u.shape, "float32"))
             layer = layer.layer
-        for name, initializer in list(vars(layer).items()):
-            variable = getattr(layer, name[: -len("_initializer")], None)
-            if not name.endswith("_initializer") or not hasattr(variable, "assign"):
-                continue
-            settings = initializer.get_config()
-            if "seed" in settings:
-                which = "" if name == "kernel_initializer" else f"/{name}"
-                settings["seed"] = _hash(f"{number}/{place}{which}")
-                drawn = type(initializer).from_config(settings)(tuple(variable.shape), "float32")
-                variable.assign(tf.cast(drawn, variable.dtype))
+        # The layer itself, then those within it.
+        for index, inner in enumerate(layer._flatten_layers()):
+            _draw(inner, f"{number}/{place}" + f"/{index:02d}_{type(inner).__name__}" * (index > 0))
+
+
+def _draw(layer: keras.layers.Layer, place: str) -> None:
+    for name, initializer in list(vars(layer).items()) if layer.trainable else ():
+        variable = getattr(layer, name[: -len("_initializer")], None)
+        if not name.endswith("_initializer") or not hasattr(variable, "assign"):
+            continue
+        settings = initializer.get_config()
+        if "seed" in settings:
+            settings["seed"] = _hash(place if name == "kernel_initializer" else f"{place}/{name}")
+            drawn = type(initializer).from_config(settings)(tuple(variable.shape), "float32")
+            variable.assign(tf.cast(drawn, variable.dtype))
 
 
 def leaves(network: keras.Model, path: str = "") -> Iterator[tuple[str, keras.layers.Layer]]:

@@ -28,12 +28,12 @@ class BEGANGenerator(keras.Model):
 
     Args:
         code_size: width of the code, `d_I + d_O`.
-        image_size: edge of the picture in pixels, a power of two from 16.
-        channels: of the picture.
+        image_size: edge of the image in pixels, a power of two from 16.
+        channels: of the image.
         dim: channels of every map (paper: 128).
 
     Call:
-        codes float [n, code_size] to pictures float32 [n, image_size, image_size, channels], about
+        codes float [n, code_size] to images float32 [n, image_size, image_size, channels], about
         [-1, 1].
     """
 
@@ -57,7 +57,7 @@ class BEGANGenerator(keras.Model):
             _conv(dim, options) for _ in range(2 * halvings(image_size, SMALLEST_MAP, dim) + 2)
         ]
         self.double = keras.layers.UpSampling2D(**options)
-        # The picture itself stays float32 under every precision policy.
+        # The image itself stays float32 under every precision policy.
         self.finish = keras.layers.Conv2D(channels, 3, 1, "same", dtype="float32")
 
     def build(self, input_shape: Any = None) -> None:
@@ -80,19 +80,19 @@ class BEGANGenerator(keras.Model):
 
 @register("discriminator", "began")
 class SiameseAutoencoder(keras.Model):
-    """Rebuilds a tuple of pictures through one code for the whole tuple.
+    """Rebuilds a tuple of images through one code for the whole tuple.
 
     A shared encoder gives each image a code; with k > 1 the k codes are joined by a dense layer to the size
     of the tuple's own code, `d_I + k * d_O`; from it, one dense layer a position gives each
-    picture's code back to a shared decoder. All of this is linear between the encoder's
+    image's code back to a shared decoder. All of this is linear between the encoder's
     convolutions and the decoder's.
 
     Args:
-        k: pictures in a tuple.
+        k: images in a tuple.
         d_i: width of the identity code.
         d_o: width of the observation code.
-        image_size: edge of a picture in pixels, a power of two from 16.
-        channels: of a picture.
+        image_size: edge of an image in pixels, a power of two from 16.
+        channels: of an image.
         dim: channels of the first maps (paper: 128).
 
     Call:

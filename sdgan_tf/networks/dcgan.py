@@ -31,12 +31,12 @@ class DCGANGenerator(keras.Model):
 
     Args:
         code_size: width of the latent code, `d_I + d_O`.
-        image_size: edge of the picture in pixels, a power of two from 8.
-        channels: of the picture.
+        image_size: edge of the image in pixels, a power of two from 8.
+        channels: of the image.
         dim: channels of the last hidden map.
 
     Call:
-        codes float [n, code_size] to pictures float32 [n, image_size, image_size, channels] in [-1,
+        codes float [n, code_size] to images float32 [n, image_size, image_size, channels] in [-1,
         1].
     """
 
@@ -62,7 +62,7 @@ class DCGANGenerator(keras.Model):
         )
         self.norms = [BatchNorm(**options) for _ in widths]
         self.convs = [ConvTranspose(width, **options) for width in widths[1:]]
-        # The picture itself stays float32 under every precision policy.
+        # The image itself stays float32 under every precision policy.
         self.finish = ConvTranspose(channels, dtype="float32")
 
     def build(self, input_shape: Any = None) -> None:

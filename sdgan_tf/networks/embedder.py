@@ -1,4 +1,4 @@
-"""Compact networks that look at pictures: one embeds them, for verification; one reads off values."""
+"""Compact networks that look at images: one embeds them, for verification; one reads off values."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ class Embedder(keras.Model):
     length.
 
     Args:
-        image_size: edge of a picture in pixels, a power of two from 8.
-        channels: of a picture.
+        image_size: edge of an image in pixels, a power of two from 8.
+        channels: of an image.
         dim: channels of the first map; they double with each map, up to eight times.
         embedding_size: width of the embedding.
 
     Call:
-        pictures float [n, image_size, image_size, channels] in [-1, 1] to float32
+        images float [n, image_size, image_size, channels] in [-1, 1] to float32
         [n, embedding_size] of unit length.
     """
 
@@ -74,7 +74,7 @@ class Regressor(Embedder):
     """The same convolutions, then a dense layer over all places: `embedding_size` values.
 
     Call:
-        pictures float [n, image_size, image_size, channels] in [-1, 1] to float32
+        images float [n, image_size, image_size, channels] in [-1, 1] to float32
         [n, embedding_size].
     """
 

@@ -35,8 +35,8 @@ class _Weighted(keras.layers.Layer):
         self.filters = filters
         self.spectral = spectral
         self.initializer = initializer
-        found = dcgan_initializer() if initializer == "dcgan" else initializer
-        self.kernel_initializer = keras.initializers.get(found)
+        chosen = dcgan_initializer() if initializer == "dcgan" else initializer
+        self.kernel_initializer = keras.initializers.get(chosen)
 
     def _add_weights(self, shape: list[int]) -> None:
         self.kernel = keras_compat.add_weight(self, "kernel", shape, self.kernel_initializer)

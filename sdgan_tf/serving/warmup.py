@@ -48,7 +48,7 @@ def requests(functions: Mapping[str, Any], model_name: str, rows: int) -> list[A
 
 
 def _zeros(shape: list[int], dtype: tf.DType) -> Any:
-    # One value stands for all: a batch of pictures takes a few bytes of the file.
+    # One value stands for all: a batch of images takes a few bytes of the file.
     proto = tf.make_tensor_proto(0, dtype, shape=[1])
     proto.tensor_shape.CopyFrom(tf.TensorShape(shape).as_proto())
     return proto

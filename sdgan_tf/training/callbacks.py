@@ -18,6 +18,7 @@ from sdgan_tf.training.checkpoints import Checkpoints
 from sdgan_tf.training.collapse import CollapseWatch
 from sdgan_tf.training.evaluation import Evaluation
 from sdgan_tf.training.grids import Grid, IdentityGrid, ReconstructionGrid
+from sdgan_tf.training.match import MatchWatch
 from sdgan_tf.training.periodic import EverySteps, summary_writer
 from sdgan_tf.training.run_directory import RunDirectory
 
@@ -30,6 +31,7 @@ __all__ = [
     "Grid",
     "IdentityGrid",
     "Interrupted",
+    "MatchWatch",
     "ReconstructionGrid",
     "RunLog",
     "StopOnBadLoss",

@@ -56,7 +56,7 @@ class MatchWatch(EverySteps):
         self._tuples = {
             name: self._draw(data)
             for name, data in self.data.items()
-            if measurable(self.model, data)
+            if self.every and measurable(self.model, data)
         }
 
     def _draw(self, data: IdentityData) -> tuple[np.ndarray, np.ndarray]:

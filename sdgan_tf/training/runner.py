@@ -25,6 +25,7 @@ from sdgan_tf.training.callbacks import (
     Grid,
     IdentityGrid,
     Interrupted,
+    MatchWatch,
     ReconstructionGrid,
     RunLog,
     StopOnBadLoss,
@@ -68,6 +69,7 @@ def train(
     schedule: Schedule,
     notes: Mapping[str, str] | None = None,
     verifier: Verifier | None = None,
+    unseen: IdentityData | None = None,
 ) -> Path:
     """Trains in `run_dir`, or continues what is there, until the steps or minutes of the schedule are done.
 
@@ -80,6 +82,8 @@ def train(
         schedule: how long to train, and how often to write what.
         notes: text files to put into the run directory, by name.
         verifier: measures the model, where the schedule has evaluations.
+        unseen: other identities, by which it is measured what the discriminator knows of people whom it never saw; None
+            for none.
 
     Returns:
         The path of the last grid of identities.
@@ -117,7 +121,7 @@ def train(
         grids = _grids(model, data, run, schedule)
         while model.completed_steps < schedule.steps and not clock.is_over:
             try:
-                _fit(model, data, run, checkpoints, grids, clock, schedule, verifier)
+                _fit(model, data, run, checkpoints, grids, clock, schedule, verifier, unseen)
             except Collapsed as collapse:
                 _go_back(model, checkpoints, collapse, schedule)
         return [grid.write(model.completed_steps) for grid in grids][0]
@@ -155,7 +159,7 @@ def _grids(model, data: IdentityData, run: RunDirectory, schedule: Schedule) -> 
     return grids
 
 
-def _fit(model, data, run, checkpoints, grids, clock, schedule: Schedule, verifier) -> None:
+def _fit(model, data, run, checkpoints, grids, clock, schedule: Schedule, verifier, unseen) -> None:
     """Trains on from the model's state, which is that of a checkpoint or of the start."""
     start = model.completed_steps
     run.forget_after(start)
@@ -165,6 +169,7 @@ def _fit(model, data, run, checkpoints, grids, clock, schedule: Schedule, verifi
         data, schedule.log_every, action, checkpoints=checkpoints, history=run.lines()
     )
     evaluation = Evaluation(verifier, schedule.evaluate_every)
+    match = MatchWatch(data, unseen, schedule.log_every)
     log = RunLog(run, schedule.log_every, schedule.steps, schedule.batch_size)
     saving = Checkpointing(checkpoints, schedule.checkpoint_every)
     stop = StopOnSignal()
@@ -183,6 +188,7 @@ def _fit(model, data, run, checkpoints, grids, clock, schedule: Schedule, verifi
                 clock,
                 watch,
                 evaluation,
+                match,
                 log,
                 *grids,
                 saving,

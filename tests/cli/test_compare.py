@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from absl import flags
 
 from sdgan_tf import evaluation
 from sdgan_tf.cli import compare, train
@@ -42,7 +43,7 @@ def here(monkeypatch):
 def test_runs_there_and_runs_to_train_are_measured_in_one_table(here, tmp_path, capsys):
     old, out = tmp_path / "old", tmp_path / "all"
     assert commands.call(train, *commands.TINY, *DATA, "--steps=1", f"--run_dir={old}") == 0
-    order = f"ac --model=conditional --told=names {SMALL} --steps=9"
+    order = f"ac --flagfile={commands.ROOT / 'flags' / 'acdcgan.cfg'} {SMALL} --steps=9"
     asked = (f"--train={order}", "--steps=2", "--verifier=v", "--pairs=20", f"--out={out}")
     assert run(f"--runs={old}", *asked, "--factor_steps=0", "--verifier_floor=0") == 0
     # The old run's data, and the budget of the comparison over that of the run.
@@ -95,9 +96,9 @@ def test_presets_name_what_there_is(preset):
     lines = (PRESETS / preset).read_text().splitlines()
     lines = [line for line in lines if line.startswith("--train=")]
     orders = compare.training_orders([line[len("--train=") :] for line in lines])
+    assert len(orders) == len(lines) >= 5
     known = flags.FlagValues()
     train.define(known)
-    assert len(orders) == len(lines) >= 5
     for name, (flagfile, *others) in orders.items():
         assert Path(commands.ROOT, flagfile.split("=")[1]).exists(), name
         assert all(other[2:].split("=")[0] in known for other in others), name

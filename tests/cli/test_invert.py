@@ -76,7 +76,7 @@ def test_a_verifier_and_a_shared_identity_are_used(model, photos, tmp_path, monk
         (["small.png", RUN, "--out=large.jpg"], "large.jpg exists already"),
         (["missing.png", RUN, "--out=inverted"], "bin/invert: missing.png: cannot be read"),
         (["text.png", RUN, "--out=inverted"], "bin/invert: text.png: not an image"),
-        (["large.jpg", RUN, "--max_pixels=99", "--out=inverted"], "more than the 99 allowed"),
+        (["large.jpg", RUN, "--max_pixels=99", "--out=inverted"], "more than --max_pixels=99"),
         (["small.png", RUN, "--rate=0", "--out=inverted"], "rate is above 0"),
         (["small.png", RUN, "--verifier=none", "--out=inverted"], "Received: none"),
     ],

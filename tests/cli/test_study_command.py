@@ -84,7 +84,7 @@ def test_a_folder_of_generated_images_will_do(run, tmp_path):
         (["make", "--out=x", "--images=i", "--run_dir=r"], "from --images or from a model, not"),
         (
             ["make", "--out=x", "--run_dir=r", *DRAWN, "--pairs=6"],
-            "4, 8, 12 and so on. Received: pairs=6",
+            "4, 8, 12 and so on. Received: --pairs=6",
         ),
         (["make", "--out=x", "--run_dir=r", *DRAWN, "--image_size=17"], "need one size"),
         (["make", "--out=x", "--run_dir=r", *DRAWN, "--test_fraction=0"], "Pairs of the test"),

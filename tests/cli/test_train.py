@@ -155,7 +155,7 @@ def kill_when(process, file, number=signal.SIGKILL):
 
 
 OWN = (
-    *("--import_module=tests.own_family", "--model=own_gan", "--digits=3", "--second_stage=9"),
+    *("--import_module=tests.own_gan", "--model=own_gan", "--digits=3", "--second_stage=9"),
     *("--image_size=16", "--batch_size=2", "--drawn_identities=12", "--drawn_observations=4"),
     *("--precision=float32", "--steps=150", "--log_every=7", "--grid_every=40"),
     "--checkpoint_every=9",
@@ -200,7 +200,7 @@ def test_a_users_own_model_is_loaded_exported_and_repeated_by_its_flags(own, tmp
     assert products(path) == before
 
     out = tmp_path / "own"
-    words = (f"--run_dir={path}", f"--out={out}", "--import_module=tests.own_family")
+    words = (f"--run_dir={path}", f"--out={out}", "--import_module=tests.own_gan")
     assert commands.call(export, *words) == 0
     exported = sd.load_saved_model(out)
     assert (exported.model, exported.latents.parts) == ("own_gan", model.latents.parts)

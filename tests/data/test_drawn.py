@@ -8,7 +8,6 @@ import pytest
 from sdgan_tf.data.drawn import (
     IDENTITY_FACTORS,
     OBSERVATION_FACTORS,
-    draw,
     identity_factors,
     observation_factors,
     render,
@@ -29,6 +28,12 @@ def pairs(identities, observations):
     return np.repeat(np.arange(identities), observations), np.tile(
         np.arange(observations), identities
     )
+
+
+def draw(seed, identities, observations, image_size=64):
+    """Return images of (identity, observation) pairs."""
+    factors = observation_factors(seed, np.asarray(identities), np.asarray(observations))
+    return render(identity_factors(seed, np.asarray(identities)), factors, image_size)
 
 
 @pytest.fixture(scope="module")

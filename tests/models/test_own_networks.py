@@ -8,7 +8,7 @@ import tensorflow as tf
 from tensorflow import keras
 from tensorflow.keras import layers
 
-from sdgan_tf import register
+from sdgan_tf import register, registry
 from sdgan_tf.models import SDBEGAN, SDGAN
 from sdgan_tf.networks import SiameseDiscriminator
 from tests.models.model_case import array, arrays, assert_equal, descending
@@ -17,6 +17,7 @@ SIZE = {"image_size": 8, "d_i": 2, "d_o": 3}
 K, EDGE, CODE = 2, (8, 8, 3), 5
 
 
+@registry.serializable
 class Scale(layers.Layer):
     """A factor for each channel, drawn at random."""
 
@@ -31,7 +32,7 @@ class Scale(layers.Layer):
         return inputs * tf.cast(self.kernel, inputs.dtype)
 
 
-@register("discriminator", "tests_block")
+@registry.serializable
 class Block(layers.Layer):
     """Layers within a layer, which call their variables alike."""
 
@@ -265,13 +266,33 @@ def test_every_variable_of_nested_layers_has_a_name_and_a_seed():
     ), "no two start alike but a network and its average"
 
 
-def test_frozen_networks_keep_what_they_have_learned(tuples):
-    learned = functional_discriminator()
+def test_what_is_frozen_keeps_what_it_has_learned(tuples, tmp_path):
+    learned = sequential_discriminator()
+    learned.set_weights([value + 0.5 for value in learned.get_weights()])
+    frozen, free = (layer for layer in learned.layers if isinstance(layer, layers.Dense))
+    frozen.trainable = False
+    kept, drawn = array(frozen.kernel), array(free.kernel)
+    model = make(SDGAN, sequential_generator, lambda: learned)
+    assert not np.any(np.isclose(free.kernel, drawn))
+    model.train_step(tf.constant(tuples()))
+    np.testing.assert_array_equal(frozen.kernel, kept)
+    assert model.parameters()["discriminator"] == 4 + 1
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert_equal(arrays(loaded, "discriminator"), arrays(model, "discriminator"))
+    for each in (model, loaded):
+        each.train_step(tf.constant(tuples()))
+    assert_equal(arrays(loaded, "discriminator"), arrays(model, "discriminator"))
+
+
+def test_a_frozen_network_keeps_all():
+    learned = NestedGenerator()
+    learned.build()
     learned.set_weights([value + 0.5 for value in learned.get_weights()])
     learned.trainable = False
     before = [array(variable) for variable in learned.variables]
-    model = SDGAN(functional_generator(), learned, **SIZE)
-    for variable, value in zip(model.discriminator.variables, before):
+    model = SDGAN(learned, sequential_discriminator(), **SIZE)
+    for variable, value in zip(model.generator.variables, before):
         np.testing.assert_array_equal(variable, value)
 
 
@@ -326,9 +347,7 @@ def test_an_autoencoder_may_have_batch_norm(tuples):
         model.k_t.assign(1e-3)
     model, by_hand = models
     real = by_hand.checked_tuples(images)
-    values = [tf.convert_to_tensor(variable) for variable in by_hand.generator.variables]
     before = [array(variable) for variable in by_hand.generator.variables]
-    del values
     codes = by_hand.draw(4, "codes")
     with tf.GradientTape() as tape:
         fake = by_hand.as_tuples(by_hand.generator(codes, training=True))
@@ -355,8 +374,8 @@ def test_an_autoencoder_may_have_batch_norm(tuples):
         (
             lambda: keras.Sequential([keras.Input([5]), layers.Dense(192)]),
             sequential_discriminator,
-            r"codes \[n, 5\] and gives \[n, 8, 8, 3\]. "
-            r"Received: Sequential, which gives \(2, 192\) for n=2",
+            r"codes \[n, 5\] and gives float32 \[n, 8, 8, 3\]. "
+            r"Received: Sequential, which gives float32 \(2, 192\) for n=2",
         ),
         (
             sequential_generator,
@@ -366,13 +385,13 @@ def test_an_autoencoder_may_have_batch_norm(tuples):
         (
             sequential_generator,
             lambda: keras.Sequential([keras.Input([K, *EDGE]), layers.Flatten(), layers.Dense(1)]),
-            r"tuples \[n, 2, 8, 8, 3\] and gives \[n\]. "
-            r"Received: Sequential, which gives \(2, 1\) for n=2",
+            r"tuples \[n, 2, 8, 8, 3\] and gives float32 \[n\]. "
+            r"Received: Sequential, which gives float32 \(2, 1\) for n=2",
         ),
         (
             lambda: sequential_generator(dtype="mixed_bfloat16"),
             sequential_discriminator,
-            "float32.*bfloat16",
+            r"gives float32 .* which gives bfloat16 \(2, 8, 8, 3\)",
         ),
     ],
 )
@@ -382,7 +401,9 @@ def test_networks_that_do_not_fit_are_refused(generator, discriminator, message)
 
 
 def test_an_autoencoder_rebuilds_tuples():
-    with pytest.raises(ValueError, match=r"gives \[n, 2, 8, 8, 3\].*gives \(2,\) for n=2"):
+    with pytest.raises(
+        ValueError, match=r"gives float32 \[n, 2, 8, 8, 3\].*gives float32 \(2,\) for"
+    ):
         SDBEGAN(functional_generator(), sequential_discriminator(), **SIZE)
 
 

@@ -563,10 +563,12 @@ def test_a_batch_is_a_dictionary_or_the_images_alone(tuples):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"codes": "normal"}, r"what its parts take: \['dim', .*Received: codes='normal'"),
-        # The constructor itself hands these on.
+        ({"codes": "normal"}, "those of DCGANGenerator, Siamese.*. Received: codes='normal'"),
+        # What the constructor itself says of its parts.
         ({"code_size": 4}, "Received: code_size=4"),
         ({"mixd": 0.5, "r3": 1.0}, "Received: mixd=0.5, r3=1.0"),
+        # There is no recogniser.
+        ({"hidden": 3}, "Received: hidden=3"),
     ],
 )
 def test_options_that_no_part_takes_are_refused(options, message):

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from sdgan_tf import serving
 from sdgan_tf.serving import warmup
-from tests import own_family, tiny
+from tests import own_gan, tiny
 
 
 def codes(model, count, seed=0):
@@ -58,7 +58,7 @@ def test_the_signatures_are_the_promised_ones(served, model):
 
 
 def test_a_model_that_does_not_score_has_no_such_signature(tmp_path):
-    path = serving.export(own_family.OwnGAN(image_size=8), tmp_path / "own" / "1")
+    path = serving.export(own_gan.OwnGAN(image_size=8), tmp_path / "own" / "1")
     names = set(tf.saved_model.load(str(path)).signatures)
     assert names == {"serving_default", "generate_png", "sample"}
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 import sdgan_tf as sd
 from sdgan_tf.models import ImageModel
-from tests import own_family, tiny
+from tests import own_gan, tiny
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,7 @@ def test_scores_are_those_of_the_model(loaded, model, tuples):
 
 
 def test_any_parts_of_the_code_come_back_and_what_does_not_score_says_so(tmp_path, tuples):
-    model = own_family.OwnGAN(image_size=8)
+    model = own_gan.OwnGAN(image_size=8)
     loaded = sd.load_saved_model(model.export(tmp_path / "own" / "1"))
     assert (loaded.model, loaded.k) == ("own_gan", 1)
     assert loaded.latents.parts == model.latents.parts

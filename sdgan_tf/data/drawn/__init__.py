@@ -1,12 +1,11 @@
 """Drawn people: a data set of portraits that is drawn by code and needs no download."""
 
-from sdgan_tf.data.drawn.people import draw, identity_factors, observation_factors, render
+from sdgan_tf.data.drawn.people import identity_factors, observation_factors, render
 from sdgan_tf.data.drawn.traits import IDENTITY_FACTORS, OBSERVATION_FACTORS
 
 __all__ = [
     "IDENTITY_FACTORS",
     "OBSERVATION_FACTORS",
-    "draw",
     "identity_factors",
     "observation_factors",
     "render",

@@ -7,12 +7,9 @@ import numpy as np
 from sdgan_tf.data.arrays import MAX_BYTES, aligned_empty, check_memory
 from sdgan_tf.data.checks import parallel_map
 from sdgan_tf.data.decoding import check_options
-from sdgan_tf.data.drawn.people import identity_factors, observation_factors, render
+from sdgan_tf.data.drawn.people import CHUNK, identity_factors, observation_factors, render
 from sdgan_tf.data.drawn.traits import IDENTITY_FACTORS, OBSERVATION_FACTORS
 from sdgan_tf.data.identity_data import IdentityData
-
-# Enough to keep NumPy busy, few enough to stay in the processor's cache.
-_DRAWN_AT_ONCE = 32
 
 
 def drawn(
@@ -53,11 +50,11 @@ def drawn(
     images = aligned_empty((len(who), image_size, image_size, channels))
 
     def draw(start: int) -> None:
-        part = slice(start, start + _DRAWN_AT_ONCE)
+        part = slice(start, start + CHUNK)
         colours = render(identity[who[part]], observation[part], image_size)
         images[part] = colours if channels == 3 else _luminance(colours)
 
-    for _ in parallel_map(draw, range(0, len(who), _DRAWN_AT_ONCE)):
+    for _ in parallel_map(draw, range(0, len(who), CHUNK)):
         pass
     factors = {
         "identity": identity,

@@ -34,7 +34,7 @@ _LAYERS = (
     parts.sunglasses,
     parts.hats,
 )
-_CHUNK = 32  # images drawn at a time: enough to amortise NumPy's calls, few enough for the cache
+CHUNK = 32  # images drawn at a time: enough to amortise NumPy's calls, few enough for the cache
 
 
 def _mix(z: np.ndarray) -> np.ndarray:
@@ -157,8 +157,8 @@ def render(identity: np.ndarray, observation: np.ndarray, image_size: int = 64) 
             f"{len(identity)} and {len(observation)} rows"
         )
     images = np.empty((len(identity), image_size, image_size, 3), np.uint8)
-    for start in range(0, len(identity), _CHUNK):
-        rows = slice(start, start + _CHUNK)
+    for start in range(0, len(identity), CHUNK):
+        rows = slice(start, start + CHUNK)
         traits = person(columns(identity[rows], IDENTITY_FACTORS))
         traits.update(pose(columns(observation[rows], OBSERVATION_FACTORS), int(image_size)))
         count = len(images[rows])
@@ -168,25 +168,3 @@ def render(identity: np.ndarray, observation: np.ndarray, image_size: int = 64) 
         pixels = np.clip(canvas.pixels, 0, 1) * 255 + 0.5
         images[rows] = pixels.astype(np.uint8).transpose(0, 2, 3, 1)
     return images
-
-
-def draw(
-    seed: int, identities: np.ndarray, observations: np.ndarray, image_size: int = 64
-) -> np.ndarray:
-    """Draw the given (identity, observation) pairs.
-
-    Args:
-        seed: as for `identity_factors`.
-        identities: indices of people, integers [n], at least 0.
-        observations: indices of their images, integers [n], at least 0.
-        image_size: height and width of an image in pixels, at least 16.
-
-    Returns:
-        uint8 [n, image_size, image_size, 3].
-
-    Raises:
-        ValueError: an argument is not of this form.
-    """
-    identities, observations = np.asarray(identities), np.asarray(observations)
-    factors = observation_factors(seed, identities, observations)
-    return render(identity_factors(seed, identities), factors, image_size)

@@ -29,8 +29,8 @@ def load_verifier(
 ) -> Verifier:
     """Opens a verifier: one of `train_verifier`, or a network of the user's such as FaceNet.
 
-    A `.keras` file may hold known layers and weights only. A SavedModel is a program, which runs
-    with your rights when it is loaded and used: open those of people you trust.
+    Open only networks of people you trust: a SavedModel is a program, which runs with your rights.
+    Lambda layers, which hold code, are refused in a `.keras` file.
 
     Args:
         path: a folder that `Verifier.save` wrote; or a SavedModel's folder or a `.keras` file,
