@@ -83,7 +83,7 @@ def _define(name: str, takers: dict[str, registry.Argument], at: dict[str, Any])
         f"{'none' if default in ('', None) else default} of {', '.join(owners)}"
         for default, owners in defaults.items()
     )
-    help = f"{help} Default: {told}."
+    help = f"{help} Default: {told}.".strip()
     if first.choices:
         choices = sorted({choice for taker in takers.values() for choice in taker.choices or ()})
         flags.DEFINE_enum(name, None, choices, help, **at)
