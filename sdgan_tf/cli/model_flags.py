@@ -31,7 +31,9 @@ def define(values: flags.FlagValues) -> None:
         values: where to define them.
     """
     at = {"flag_values": values}
-    flags.DEFINE_enum("model", "sdgan", registry.names("model"), "The algorithm.", **at)
+    flags.DEFINE_enum(
+        "model", "sdgan", registry.names("model"), "The registered model that is trained.", **at
+    )
     flags.DEFINE_integer("seed", 0, "Seed of everything random in training.", 0, **at)
     flags.DEFINE_enum(
         "precision",
