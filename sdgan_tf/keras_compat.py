@@ -93,12 +93,16 @@ def add_counter(layer: keras.layers.Layer, name: str) -> Any:
 def serialize(network: keras.Model) -> dict[str, Any]:
     """A network as plain JSON: its registered class and its `get_config`, the same in every process."""
     try:
-        return _renumbered(_SAVING.serialize_keras_object(network))
+        config = _SAVING.serialize_keras_object(network)
     except (NotImplementedError, TypeError) as error:
         raise ValueError(
             f"{type(network).__name__} cannot be saved: write a get_config that gives all arguments of its "
             f"constructor. Received: {error}"
         ) from error
+    if not KERAS_3 and policy_name(network) != "float32":
+        # Keras 2 leaves that of a subclassed model out.
+        config["config"].setdefault("dtype", policy_name(network))
+    return _renumbered(config)
 
 
 def _renumbered(config: dict[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import tensorflow as tf
 from tensorflow import keras
 
 from sdgan_tf import keras_compat, registry
+from sdgan_tf.networks import DCGANGenerator
 
 
 class Probe(keras.layers.Layer):
@@ -186,7 +187,12 @@ def test_names_that_would_meet_stay_apart():
     assert len({layer.name for layer in copy.layers}) == 5
 
 
-def test_the_name_of_a_policy_is_kept():
-    layer = keras.layers.Dense(2, dtype=keras_compat.policy("mixed_bfloat16"))
+@pytest.mark.parametrize("name", ["float32", "mixed_bfloat16", "mixed_float16"])
+def test_a_copy_has_the_policy_of_its_original(name):
+    policy = keras_compat.policy(name)
+    layer = keras.layers.Dense(2, dtype=policy)
     copy = keras_compat.copy_of(keras.Sequential([keras.Input([2]), layer]))
-    assert keras_compat.policy_name(copy.layers[-1]) == "mixed_bfloat16"
+    assert keras_compat.policy_name(copy.layers[-1]) == name
+    copy = keras_compat.copy_of(DCGANGenerator(4, 8, 1, 2, dtype=policy))
+    assert {keras_compat.policy_name(part) for part in (copy, copy.start)} == {name}
+    assert keras_compat.policy_name(copy.finish) == "float32"

@@ -174,6 +174,24 @@ def test_unknown_objectives_are_refused_with_the_choice():
         objectives.get("gan")
 
 
+# --- reading codes back
+
+
+@pytest.mark.parametrize(
+    ("law", "codes", "read", "cost"),
+    [
+        ("normal", [[1.0, -1.0], [0.0, 2.0]], [[0.0, -1.0], [0.0, 0.0]], (1 + 4) / 4),
+        ("uniform", [[0.5], [-0.5]], [[0.5], [0.5]], 1 / 2),
+        # Of two logits that differ by ln 3 the right one is sure by 3/4, of equal ones by half.
+        ("categorical", [[1.0, 0.0], [0.0, 1.0]], [[LN3, 0.0], [5.0, 5.0]], (LOW + EVEN) / 2),
+        ("bernoulli", [[1.0, 0.0]], [[LN3, LN3]], (LOW + HIGH) / 2),
+    ],
+)
+def test_what_reading_a_part_back_costs(law, codes, read, cost):
+    paid = objectives.recognition_cost(law, tf.constant(codes), tf.constant(read))
+    assert float(paid) == pytest.approx(cost)
+
+
 # --- BEGAN's balance
 
 

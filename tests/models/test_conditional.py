@@ -42,11 +42,12 @@ class TestEncoderAndPairs(ModelCase):
     @pytest.fixture(scope="class")
     @classmethod
     def vivid(cls):
-        """Return a model that saw all identities, whose codes and images differ."""
+        """Return a model that remembers all identities, whose codes and images differ."""
         model = cls.make()
-        model.train_step(cls.batch(model))
-        for layer in (model.best("generator").finish, model.best("identifier").memory):
-            layer.kernel.assign(10 * array(layer.kernel))
+        kernel = model.best("generator").finish.kernel
+        kernel.assign(10 * array(kernel))
+        memory = model.best("identifier").memory.kernel
+        memory.assign(np.random.default_rng(0).uniform(-1, 1, memory.shape))
         return model
 
 

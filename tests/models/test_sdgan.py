@@ -339,6 +339,46 @@ def test_lecam_is_part_of_the_discriminators_loss(monkeypatch, tuples):
     assert any(np.abs(one - two).max() > 1e-3 for one, two in pairs)
 
 
+def test_a_recogniser_reads_codes_back_from_single_images(monkeypatch, tuples):
+    images = to_float(tf.constant(tuples()))
+    plain, model = make(rate=1e-3), make(rate=1e-3, recognise_i=0.5, recognise_o=0.25)
+    assert set(model.networks) == {"generator", "discriminator", "recogniser"}
+    assert model.players == {"d": ("discriminator", "recogniser"), "g": ("generator",)}
+    features = siamese.features_of(model.discriminator, [images])[0]
+    assert model.recogniser(tf.reshape(features, [8, -1])).shape == [8, 5]
+
+    codes = record(monkeypatch, model.latents, "tuples")
+    read = record(monkeypatch, model.recogniser, "call")
+    logs = model._update_discriminator(images, None)
+    errors = (codes[0][1].numpy() - read[0][1].numpy().reshape(4, 2, 5)) ** 2
+    assert float(logs["recognise_i"]) == pytest.approx(errors[..., :2].mean(), rel=1e-4)
+    assert float(logs["recognise_o"]) == pytest.approx(errors[..., 2:].mean(), rel=1e-4)
+    expected = float(plain._update_discriminator(images, None)["d_loss"])
+    expected += 0.5 * errors[..., :2].mean() + 0.25 * errors[..., 2:].mean()
+    assert float(logs["d_loss"]) == pytest.approx(expected, rel=1e-4)
+
+    before = weights(model.recogniser), weights(model.discriminator)
+    drawn = model.draw(4, "codes of the generator")
+    fake = model.as_tuples(model.generator(drawn, training=True))
+    cost = float(tf.reduce_mean(tf.nn.softplus(-siamese.score(model.discriminator, fake))))
+    loss = float(model._update_generator(images))
+    errors = (drawn.numpy().reshape(4, 2, 5) - read[1][1].numpy().reshape(4, 2, 5)) ** 2
+    expected = cost + 0.5 * errors[..., :2].mean() + 0.25 * errors[..., 2:].mean()
+    assert loss == pytest.approx(expected, rel=1e-4) and cost > 1e-3
+    for network, old in zip((model.recogniser, model.discriminator), before):
+        for value, kept in zip(weights(network), old):
+            np.testing.assert_array_equal(value, kept)
+    assert {"recognise_i", "recognise_o"} <= set(
+        make(recognise_i=1.0, recognise_o=1.0).train_step(images)
+    )
+
+
+def test_a_recogniser_needs_what_is_seen_in_single_images():
+    with pytest.raises(ValueError, match="Received: SiameseDCGANDiscriminator, which sees tuples"):
+        SDGAN(**TINY, towers="stacked", recognise_i=1.0)
+    assert SDGAN(**TINY, recognise_o=1.0, hidden=3).recogniser.hidden == 3
+
+
 # --- objectives
 
 
@@ -506,6 +546,15 @@ def test_a_discriminator_that_tells_all_fakes_is_an_imbalance(objective, signs):
     assert all("(d_loss 0.0010, below 0.005)" in reason for reason in reasons)
     # Half of what chance costs, and of any sign where losses have no least.
     assert model.imbalance({"d_loss": 0.35 if signs else -5.0}) == []
+
+
+def test_a_discriminator_far_worse_than_chance_is_an_imbalance():
+    # Twice ln 2 / 2 for one that guesses, and a half of it more for each unit of mixed tuples.
+    assert SDGAN(**TINY).imbalance({"d_loss": 2.0}) == []
+    (reason,) = SDGAN(**TINY).imbalance({"d_loss": 2.5})
+    assert reason == "the discriminator has diverged (d_loss 2.50, 0.69 for one that guesses)"
+    assert SDGAN(**TINY, mixed=1.0).imbalance({"d_loss": 2.5}) == []
+    assert SDGAN(**TINY, lecam=1.0).imbalance({"d_loss": 99.0}) == []
 
 
 # --- augmentation

@@ -41,6 +41,10 @@ def network_cases():
         arguments = {"k": k, "image_size": 8, "channels": 3, "dim": 2, "norm": norm}
         arguments |= {"towers": towers, "join": join, "join_layers": join_layers}
         yield SiameseDCGANDiscriminator, arguments, (k, 8, 8, 3), ()
+    # Later additions.
+    for k, more in ((3, {"symmetric": True, "join": "dense"}), (2, {"full_size": 3})):
+        arguments = {"k": k, "image_size": 8, "channels": 3, "dim": 2, **more}
+        yield SiameseDCGANDiscriminator, arguments, (k, 8, 8, 3), ()
 
 
 def scores_of_classes(network, *classes):
@@ -121,6 +125,29 @@ def test_dense_layers_join_the_stacked_maps():
         rows = tf.nn.leaky_relu(rows @ layer.kernel.numpy() + layer.bias.numpy(), 0.2)
     expected = rows @ network.finish.kernel.numpy() + network.finish.bias.numpy()
     np.testing.assert_allclose(network(tuples), expected[:, 0], rtol=1e-4, atol=1e-6)
+
+
+def test_symmetric_towers_are_joined_by_their_mean_and_their_distance_from_it():
+    network = SiameseDCGANDiscriminator(2, 8, 3, 2, norm="none", symmetric=True)
+    network.build()
+    shake(network)
+    tuples = random(3, 2, 8, 8, 3)
+    one, two = (tf.nn.leaky_relu(network.tower[0](tuples[:, place]), 0.2) for place in range(2))
+    joined = tf.concat([(one + two) / 2, tf.abs(one - two) / 2], -1)
+    flat = tf.reshape(tf.nn.leaky_relu(network.joint[0](joined), 0.2), [3, -1])
+    scores = network(tuples)
+    np.testing.assert_allclose(scores, network.finish(flat)[:, 0], rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(network(tuples[:, ::-1]), scores, rtol=1e-4, atol=1e-6)
+
+
+def test_a_convolution_at_full_size_comes_before_the_first_stride():
+    network = SiameseDCGANDiscriminator(2, 16, 3, 2, full_size=5)
+    network.build()
+    shapes = [tuple(layer.kernel.shape) for layer in network.tower]
+    assert shapes == [(3, 3, 3, 5), (5, 5, 5, 2), (5, 5, 2, 4)]
+    assert [layer.stride for layer in network.tower] == [1, 2, 2]
+    # The first convolution has no batch norm, whichever it is.
+    assert len(network.norms) == 2 + 1
 
 
 @pytest.mark.parametrize("join", ["conv", "dense"])
@@ -213,6 +240,8 @@ def test_other_sizes_are_refused(network_class, size):
     [
         ({"norm": "layer"}, r"one of \('batch', .*Received: norm='layer'"),
         ({"towers": "twin"}, r"one of \('siamese', .*Received: towers='twin'"),
+        ({"symmetric": True, "towers": "stacked"}, "symmetric=True, towers='stacked', k=2"),
+        ({"symmetric": True, "k": 1}, "symmetric=True, towers='siamese', k=1"),
         ({"join": "sum"}, r"one of \('conv', .*Received: join='sum'"),
         ({"join_layers": -1}, "Received: join='conv', join_layers=-1"),
         ({"join_layers": 3}, "Received: join='conv', join_layers=3"),
