@@ -45,12 +45,15 @@ class Players(keras.Model):
         self._given: dict[str, str | keras.Model] = {}
         self._inputs: dict[str, list[tuple[Sequence[int], str]]] = {}
         self._unused = set(options)
+        self._taken: dict[str, dict[str, Any]] = {}
 
     # --- what a constructor calls
 
     def take(self, part: type) -> Any:
         """A part of the model, made of those of the options that its constructor takes."""
-        return part(**self._options_of(part, {}))
+        made = part(**self._options_of(part, {}))
+        self._taken[part.__name__] = dict(vars(made))
+        return made
 
     def add(
         self,
@@ -127,6 +130,18 @@ class Players(keras.Model):
         self._names.append(name)
         setattr(self, name, network)
         variables.seed(network, name, self.seed)
+
+    def describe(self) -> dict[str, dict[str, Any]]:
+        """What the parts of the model are made with beside its options, defaults among it: of each part and network that
+        was made here, by name.
+        """
+        # Networks of the user's own are in the configuration themselves.
+        made = [name for name, given in self._given.items() if isinstance(given, str)]
+        networks = {name: keras_compat.serialize(getattr(self, name))["config"] for name in made}
+        return {
+            part: {key: value for key, value in settings.items() if key not in self.options}
+            for part, settings in {**self._taken, **networks}.items()
+        }
 
     # --- networks and optimizers
 

@@ -48,6 +48,7 @@ def describe(model: AdversarialModel, data: IdentityData, schedule: Schedule) ->
             "name": registry.name_of(type(model)),
             # The networks in it keep the names of their layers, which Keras refers to.
             "config": _plain({k: v for k, v in model.get_config().items() if k != "name"}),
+            "parts": _unnamed(model.describe()),
         },
         "optimizers": {
             player: _unnamed(keras.optimizers.serialize(optimizer))
