@@ -116,7 +116,7 @@ def _renumbered(config: dict[str, Any]) -> dict[str, Any]:
             if isinstance(own, dict) and not str(part.get("class_name")).endswith("Policy"):
                 name = own.get("name")
                 if isinstance(name, str) and name not in names:
-                    stem = re.sub(r"_\d+$", "", name)
+                    stem = re.sub(r"_\d+(?=(_input)?$)", "", name)
                     numbered = (f"{stem}_{number}" for number in itertools.count(1))
                     candidates = itertools.chain([stem], numbered)
                     names[name] = next(new for new in candidates if new not in names.values())

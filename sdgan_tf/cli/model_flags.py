@@ -31,7 +31,9 @@ def define(values: flags.FlagValues) -> None:
         values: where to define them.
     """
     at = {"flag_values": values}
-    flags.DEFINE_enum("model", "sdgan", registry.names("model"), "The algorithm.", **at)
+    flags.DEFINE_enum(
+        "model", "sdgan", registry.names("model"), "The registered model that is trained.", **at
+    )
     flags.DEFINE_integer("seed", 0, "Seed of everything random in training.", 0, **at)
     flags.DEFINE_enum(
         "precision",
@@ -81,7 +83,7 @@ def _define(name: str, takers: dict[str, registry.Argument], at: dict[str, Any])
         f"{'none' if default in ('', None) else default} of {', '.join(owners)}"
         for default, owners in defaults.items()
     )
-    help = f"{help} Default: {told}."
+    help = f"{help} Default: {told}.".strip()
     if first.choices:
         choices = sorted({choice for taker in takers.values() for choice in taker.choices or ()})
         flags.DEFINE_enum(name, None, choices, help, **at)

@@ -96,8 +96,8 @@ class SiameseDCGANDiscriminator(SiameseDiscriminator):
         dim: channels of the first map.
         norm: normalisation in the discriminator: `"batch"` (the paper's), `"none"`, `"spectral"`, or
             `"spectral-addons"`: TensorFlow Addons' layer, which overwrites the kernel at each call.
-        towers: `"siamese"` (the paper's), or `"stacked"`: its SC variant, one tower over the k images stacked on
-            channels.
+        towers: how the images of a tuple are seen: `"siamese"` (the paper's), each by itself; or `"stacked"`,
+            its SC variant, one tower over the k images stacked on channels.
         join: what joins the towers: `"conv"` (the paper's), 3x3 convolutions of stride 2; or `"dense"`, dense layers;
             each halves the width of the one before.
         join_layers: how many layers join the towers: 1 (the paper's), 0 for none, at most 2 convolutions.

@@ -301,7 +301,7 @@ def test_where_nothing_was_trained_there_is_nothing_to_load(model, people, tmp_p
     run.close()
 
 
-@sd.register("discriminator", "test_runner_tower")
+@keras.utils.register_keras_serializable("tests")
 class Tower(keras.Model):
     """A network of a user's own, a subclass of Keras' Model."""
 

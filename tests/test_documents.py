@@ -1,0 +1,54 @@
+"""The code that the pages for users show runs."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+import sdgan_tf as sd
+
+ROOT = Path(__file__).parents[1]
+
+
+def blocks(page):
+    """Return the Python blocks of a page, made short."""
+    text = (ROOT / page).read_text()
+    shown = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    shorter = {
+        "steps_per_epoch=1000": "steps_per_epoch=1",
+        "sd.data.drawn(image_size=32)": "sd.data.drawn(6, 3, image_size=32)",
+        "batch_size=16": "batch_size=2",
+    }
+    for long, short in shorter.items():
+        shown = [block.replace(long, short) for block in shown]
+    return shown
+
+
+def test_own_networks_parts_and_family_of_the_page_on_families():
+    networks, parts, family = blocks("docs/families.md")
+    names = {"tf": tf}
+    exec(networks, names)
+    model = names["model"]
+    assert model.completed_steps == 1 and model.generate(2, 3).shape == (2, 3, 32, 32, 3)
+
+    exec(parts, names)
+    codes = names["space"].tuples(4, 2, tf.constant([1, 2], tf.int64)).numpy()
+    assert codes.shape == (4, 2, 74) and np.all(codes[..., :10].sum(-1) == 1)
+
+    exec(family, names)
+    model = names["TinyGAN"](image_size=16)
+    model.compile(run_eagerly=True)
+    people = sd.data.drawn(6, 3, image_size=16)
+    model.fit(people.tuples(k=1, batch_size=2), steps_per_epoch=1, verbose=0)
+    assert model.completed_steps == 1 and model.generate(2, 2).shape == (2, 2, 16, 16, 3)
+    assert type(model).from_config(model.get_config()).get_config() == model.get_config()
+
+
+def test_own_networks_of_the_readme():
+    (block,) = [block for block in blocks("README.md") if "keras.Sequential" in block]
+    names = {"sd": sd}
+    exec(block, names)
+    assert names["model"].generate(1, 2).shape == (1, 2, 64, 64, 3)
