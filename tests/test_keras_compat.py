@@ -87,9 +87,9 @@ def descend(optimizer, variables):
     optimizer.build(variables)
     with tf.GradientTape() as tape:
         loss = tf.reduce_sum(tf.square(tf.convert_to_tensor(variables[0])))
-    found = keras_compat.gradients(optimizer, tape, loss, variables)
-    keras_compat.apply_gradients(optimizer, found, variables)
-    return found
+    scaled = keras_compat.gradients(optimizer, tape, loss, variables)
+    keras_compat.apply_gradients(optimizer, scaled, variables)
+    return scaled
 
 
 def state_of(optimizer):
@@ -98,8 +98,8 @@ def state_of(optimizer):
 
 
 def test_a_step_of_descent(variables):
-    found = descend(keras.optimizers.SGD(0.25), variables)
-    assert [slope.numpy().tolist() for slope in found] == [[2.0, 4.0], [0.0, 0.0, 0.0]]
+    scaled = descend(keras.optimizers.SGD(0.25), variables)
+    assert [gradient.numpy().tolist() for gradient in scaled] == [[2.0, 4.0], [0.0, 0.0, 0.0]]
     assert np.asarray(variables[0]).tolist() == [0.5, 1.0]
     assert np.asarray(variables[1]).tolist() == [1.0, 1.0, 1.0]
 
@@ -107,8 +107,8 @@ def test_a_step_of_descent(variables):
 def test_loss_scaling_scales_gradients_and_not_steps(variables):
     optimizer = keras_compat.with_loss_scaling(keras.optimizers.SGD(0.25))
     assert keras_compat.with_loss_scaling(optimizer) is optimizer
-    found = descend(optimizer, variables)
-    assert found[0].numpy().min() > 1000
+    scaled = descend(optimizer, variables)
+    assert scaled[0].numpy().min() > 1000
     np.testing.assert_allclose(np.asarray(variables[0]), [0.5, 1.0])
 
 

@@ -158,8 +158,9 @@ def test_a_part_is_drawn_alike_whatever_else_is_there():
     )
     np.testing.assert_array_equal(PARTS.identity_codes(seeds)[:, part], alone.identity_codes(seeds))
     # Its name is its stream: two parts of one law and width have numbers of their own.
-    twins = LatentSpace([style, Part("again", 3, "normal")], []).identity_codes(seeds).numpy()
-    assert np.all(twins[:, :3] != twins[:, 3:])
+    twins = LatentSpace([style, Part("again", 3, "normal")], [])
+    for codes in (twins.identity_codes(seeds).numpy(), twins.tuples(6, 1, seed).numpy()[:, 0]):
+        assert np.all(codes[:, :3] != codes[:, 3:])
     # Nor does the paper's space mind a part beside its own.
     more = LatentSpace([Part("identity", 2), Part("digit", 3, "categorical")], [])
     np.testing.assert_array_equal(more.identity_codes(seeds)[:, :2], SPACE.identity_codes(seeds))
