@@ -1,4 +1,4 @@
-"""DiffAugment: each picture on its own, within the promised reach, differentiable."""
+"""DiffAugment: each image on its own, within the promised reach, differentiable."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ SIZE = 16
 
 @pytest.fixture(scope="module")
 def ramp():
-    """Return float32 [64, 2, 16, 16, 3]: a picture whose red counts the rows, green the columns."""
+    """Return float32 [64, 2, 16, 16, 3]: an image whose red counts the rows, green the columns."""
     rows, columns = np.mgrid[:SIZE, :SIZE] / SIZE
-    picture = np.stack([rows, columns, np.ones_like(rows)], -1).astype(np.float32)
-    return tf.constant(np.broadcast_to(picture, (64, 2, SIZE, SIZE, 3)))
+    image = np.stack([rows, columns, np.ones_like(rows)], -1).astype(np.float32)
+    return tf.constant(np.broadcast_to(image, (64, 2, SIZE, SIZE, 3)))
 
 
 def test_parse_keeps_the_order():
@@ -36,13 +36,13 @@ def test_no_operation_changes_nothing(ramp):
 
 
 @pytest.mark.parametrize("name", sorted(augmentation.OPERATIONS))
-def test_each_picture_is_changed_on_its_own(ramp, name):
+def test_each_image_is_changed_on_its_own(ramp, name):
     changed = augmentation.augment(ramp, (name,), SEED).numpy()
     assert changed.shape == ramp.shape and changed.dtype == np.float32
     pairs_differ = [not np.array_equal(first, second) for first, second in changed]
-    # Translation has 25 outcomes: some pairs meet by chance.
-    assert sum(pairs_differ) > 50
-    assert len(np.unique(changed.reshape(128, -1), axis=0)) >= 20
+    # Translation has 25 outcomes, a flip two: some pairs meet by chance.
+    assert sum(pairs_differ) > (20 if name == "flip" else 50)
+    assert len(np.unique(changed.reshape(128, -1), axis=0)) >= (2 if name == "flip" else 20)
 
 
 @pytest.mark.parametrize("name", sorted(augmentation.OPERATIONS))
@@ -61,30 +61,30 @@ def test_operations_are_applied_in_order_with_seeds_of_their_own(ramp):
 
 
 def test_translation_shifts_by_up_to_an_eighth_and_repeats_the_border(ramp):
-    pictures = augmentation.augment(ramp, ("translation",), SEED).numpy().reshape(-1, SIZE, SIZE, 3)
-    found = set()
-    for picture in pictures:
-        down, right = (round(SIZE * picture[8, 8, channel]) - 8 for channel in (0, 1))
+    images = augmentation.augment(ramp, ("translation",), SEED).numpy().reshape(-1, SIZE, SIZE, 3)
+    shifts = set()
+    for image in images:
+        down, right = (round(SIZE * image[8, 8, channel]) - 8 for channel in (0, 1))
         rows = np.clip(np.arange(SIZE) + down, 0, SIZE - 1) / SIZE
         columns = np.clip(np.arange(SIZE) + right, 0, SIZE - 1) / SIZE
-        np.testing.assert_allclose(picture[..., 0], np.repeat(rows[:, None], SIZE, 1))
-        np.testing.assert_allclose(picture[..., 1], np.repeat(columns[None], SIZE, 0))
-        found.add((down, right))
-    assert {down for down, _ in found} == {right for _, right in found} == {-2, -1, 0, 1, 2}
-    assert len(found) > 15, "rows and columns shift independently"
+        np.testing.assert_allclose(image[..., 0], np.repeat(rows[:, None], SIZE, 1))
+        np.testing.assert_allclose(image[..., 1], np.repeat(columns[None], SIZE, 0))
+        shifts.add((down, right))
+    assert {down for down, _ in shifts} == {right for _, right in shifts} == {-2, -1, 0, 1, 2}
+    assert len(shifts) > 15, "rows and columns shift independently"
 
 
 def test_cutout_greys_a_square_of_half_the_edge(ramp):
-    pictures = augmentation.augment(ramp, ("cutout",), SEED).numpy().reshape(-1, SIZE, SIZE, 3)
+    images = augmentation.augment(ramp, ("cutout",), SEED).numpy().reshape(-1, SIZE, SIZE, 3)
     original = ramp[0, 0].numpy()
     whole = 0
-    for picture in pictures:
-        grey = np.all(picture == 0, axis=-1)
+    for image in images:
+        grey = np.all(image == 0, axis=-1)
         rows, columns = np.flatnonzero(grey.any(1)), np.flatnonzero(grey.any(0))
         assert len(rows) <= 8 and len(columns) <= 8
         whole += len(rows) == len(columns) == 8
         np.testing.assert_array_equal(grey, np.outer(grey.any(1), grey.any(0)))
-        np.testing.assert_array_equal(picture[~grey], original[~grey])
+        np.testing.assert_array_equal(image[~grey], original[~grey])
     # It hangs over no border with probability (9 / 17) ** 2.
     assert 15 <= whole <= 60
 
@@ -92,7 +92,7 @@ def test_cutout_greys_a_square_of_half_the_edge(ramp):
 def test_color_stays_within_its_reach():
     grey = tf.fill([500, 1, 4, 4, 3], 0.25)
     shift = augmentation.augment(grey, ("color",), SEED).numpy() - 0.25
-    assert np.ptp(shift, axis=(1, 2, 3, 4)).max() < 1e-6, "a grey picture stays grey and flat"
+    assert np.ptp(shift, axis=(1, 2, 3, 4)).max() < 1e-6, "a grey image stays grey and flat"
     assert -0.5 <= shift.min() < -0.4 and 0.4 < shift.max() <= 0.5
 
     # Red beside cyan, equally bright: only saturation and contrast move the colours.
@@ -119,12 +119,27 @@ def test_the_generator_learns_through_every_operation(ramp):
         )
     slopes = tape.gradient(total, ramp).numpy()
     assert np.all(np.isfinite(slopes))
-    assert np.abs(slopes).reshape(128, -1).max(1).min() > 0, (
-        "something of each picture gets through"
-    )
+    assert np.abs(slopes).reshape(128, -1).max(1).min() > 0, "something of each image gets through"
 
 
-def test_small_pictures_of_one_channel_in_half_precision():
-    pictures = tf.ones([2, 2, 4, 4, 1], tf.bfloat16)
-    changed = augmentation.augment(pictures, ("color", "translation", "cutout"), SEED)
-    assert changed.dtype == tf.bfloat16 and changed.shape == pictures.shape
+def test_small_images_of_one_channel_in_half_precision():
+    images = tf.ones([2, 2, 4, 4, 1], tf.bfloat16)
+    changed = augmentation.augment(images, ("color", "translation", "cutout"), SEED)
+    assert changed.dtype == tf.bfloat16 and changed.shape == images.shape
+
+
+def test_flips_mirror_half_of_the_images(ramp):
+    mirrored = augmentation.augment(ramp, ("flip",), SEED).numpy().reshape(-1, SIZE, SIZE, 3)
+    images = np.asarray(ramp).reshape(-1, SIZE, SIZE, 3)
+    flipped = [np.array_equal(*pair) for pair in zip(mirrored, images[:, :, ::-1])]
+    kept = [np.array_equal(*pair) for pair in zip(mirrored, images)]
+    assert all(one != other for one, other in zip(flipped, kept))
+    assert 40 < sum(flipped) < 90
+
+
+def test_tint_is_milder_than_color(ramp):
+    changes = [
+        np.abs(augmentation.augment(ramp, (name,), SEED).numpy() - np.asarray(ramp)).mean()
+        for name in ("tint", "color")
+    ]
+    assert 0 < changes[0] < 0.6 * changes[1]

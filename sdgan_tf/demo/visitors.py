@@ -144,12 +144,7 @@ class Guard:
         boundary = re.search(rb'boundary="?([^";,]+)', content_type)
         parts = body.split(b"--" + boundary[1])[1:-1] if boundary else []
         contents = parts[0].partition(b"\r\n\r\n")[2] if len(parts) == 1 else b""
-        header = decoding.read_header(contents, "The photo")
-        if header.width * header.height > self.limits.pixels:
-            raise decoding.BadImage(
-                "The photo",
-                f"{header.width * header.height:,} pixels, more than the {self.limits.pixels:,} allowed",
-            )
+        decoding.decode(contents, 1, max_pixels=self.limits.pixels, path="The photo")
 
 
 async def _read(receive: Callable, most: int) -> bytes | None:

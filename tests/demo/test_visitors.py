@@ -91,7 +91,7 @@ def test_one_image_passes_unchanged(tmp_path):
     ("files", "status", "text"),
     [
         ([b"%!PS-Adobe-3.0 EPSF-3.0\n"], 415, "The photo: "),
-        ([png(11, 10)], 415, "110 pixels, more than the 100 allowed"),
+        ([png(11, 10)], 415, "110 pixels, more than max_pixels=100"),
         ([png(), png()], 415, "The photo: "),
         ([], 415, "The photo: "),
         ([png() + b"x" * (2**20 + 2**16)], 413, "exceeds the size of 1,114,112 bytes"),
