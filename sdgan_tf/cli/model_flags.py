@@ -21,6 +21,7 @@ ELSEWHERE = (
     "name",
     "training_identities",
 )
+DEFAULT = "sdgan"
 OPTIMIZER_FLAGS = ("d_rate", "g_rate", "beta_1", "beta_2")
 
 
@@ -54,11 +55,15 @@ def define(values: flags.FlagValues) -> None:
 
 
 def _takers() -> dict[str, dict[str, registry.Argument]]:
-    """The arguments of all registered models and of their parts: by name, then by what takes them."""
+    """The arguments of all registered models and of their parts: by name, then by what takes them, the default model
+    and its default networks first.
+    """
     takers: dict[str, dict[str, registry.Argument]] = {}
-    for model in registry.names("model"):
+    for model in sorted(registry.names("model"), key=lambda name: name != DEFAULT):
         maker = registry.get("model", model)
+        usual = {item.name: item.default for item in registry.arguments(maker).values()}
         parts = [(kind, name) for kind in maker.KINDS for name in registry.names(kind)]
+        parts.sort(key=lambda part: usual.get(part[0]) != part[1])
         owners = [(model, maker), *((model, part) for part in maker.OPTIONS)]
         owners += [(f"{kind} {name}", registry.get(kind, name)) for kind, name in parts]
         for owner, cls in owners:

@@ -155,7 +155,10 @@ class Players(keras.Model):
 
     @property
     def optimizers(self) -> dict[str, Any]:
-        return {player: getattr(self, f"{player}_optimizer") for player in self.players}
+        made = {player: getattr(self, f"{player}_optimizer", None) for player in self.players}
+        if None in made.values():
+            raise RuntimeError("The model has no optimizers yet: call model.compile() first.")
+        return made
 
     def moved_by(self, player: str) -> list[Any]:
         """The variables that a player's optimizer moves."""
