@@ -170,7 +170,8 @@ class ConditionalGAN(AdversarialModel):
     def _update_discriminator(self, real: tf.Tensor, labels: tf.Tensor) -> dict[str, tf.Tensor]:
         fake = self._imagine(real, labels, "codes of the discriminator")
         # One pass over both, with batch statistics of their own, as in SD-GAN.
-        batch = self._augmented(tf.concat([real, fake], 0), "augmentation of the discriminator")
+        seed = self.random("augmentation of the discriminator")
+        batch = augmentation.augment(tf.concat([real, fake], 0), self._operations, seed)
         classes = tf.split(batch, 2)
         with tf.GradientTape() as tape:
             features = siamese.features_of(self.discriminator, classes)
@@ -191,17 +192,13 @@ class ConditionalGAN(AdversarialModel):
     def _update_generator(self, real: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
             fake = self._imagine(real, labels, "codes of the generator")
-            batch = self._augmented(fake, "augmentation of the generator")
+            seed = self.random("augmentation of the generator")
+            batch = augmentation.augment(fake, self._operations, seed)
             outputs = siamese.score(self.discriminator, batch)
             loss = self._objective.generator_loss(self._scores(outputs))
             loss += self._naming_loss(outputs, labels)
         self.move("g", tape, loss)
         return loss
-
-    def _augmented(self, tuples: tf.Tensor, stream: str) -> tf.Tensor:
-        if not self._operations:
-            return tuples
-        return augmentation.augment(tuples, self._operations, self.random(stream))
 
     def _score(self, tuples: tf.Tensor, training: bool = True, track: bool = False) -> tf.Tensor:
         return self._scores(siamese.score(self.discriminator, tuples, training, track))

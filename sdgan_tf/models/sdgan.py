@@ -222,7 +222,8 @@ class SDGAN(AdversarialModel):
         fake = self.as_tuples(self.generator(codes, training=True))
         # One pass over all classes, with batch statistics of their own: the numbers of separate
         # passes, but faster.
-        batch = self._augmented(tf.concat([real, fake], 0), "augmentation of the discriminator")
+        seed = self.random("augmentation of the discriminator")
+        batch = augmentation.augment(tf.concat([real, fake], 0), self._operations, seed)
         real, fake = tf.split(batch, 2)
         with tf.GradientTape() as tape:
             features = siamese.features_of(self.discriminator, [real, fake])
@@ -252,7 +253,8 @@ class SDGAN(AdversarialModel):
         with tf.GradientTape() as tape:
             fake = self.as_tuples(self.generator(codes, training=True))
             classes = [fake, real] if self._objective.pairing else [fake]
-            batch = self._augmented(tf.concat(classes, 0), "augmentation of the generator")
+            seed = self.random("augmentation of the generator")
+            batch = augmentation.augment(tf.concat(classes, 0), self._operations, seed)
             parts = tf.split(batch, len(classes))
             features = siamese.features_of(self.discriminator, parts)
             scores = siamese.scores_of(self.discriminator, features)
@@ -318,11 +320,6 @@ class SDGAN(AdversarialModel):
         with tf.GradientTape() as tape:
             value = weight * penalty(score, *of)
         return self.gradients("d", tape, value)
-
-    def _augmented(self, tuples: tf.Tensor, stream: str) -> tf.Tensor:
-        if not self._operations:
-            return tuples
-        return augmentation.augment(tuples, self._operations, self.random(stream))
 
     def score(self, images: tf.Tensor) -> tf.Tensor:
         return siamese.score(self.discriminator, self.checked_tuples(images), training=False)
