@@ -1,10 +1,11 @@
-"""Files and folders that are written whole or not at all."""
+"""Paths, and files and folders that are written whole or not at all."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,23 @@ from typing import Any, BinaryIO
 
 # What a process that was killed while it wrote leaves behind, as a pattern for `glob`.
 FRAGMENTS = ".*.part"
+# Two letters or more, since one is a drive; and one slash, since that is what `Path` leaves of two.
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+
+
+def local_path(path: str | os.PathLike) -> Path:
+    """A path of this machine's file system.
+
+    Raises:
+        ValueError: it names a place on another system, such as `gs://bucket/folder`, which the file system would take
+            for a folder called `gs:`.
+    """
+    if _SCHEME.match(os.fspath(path)):
+        raise ValueError(
+            "Only paths on this machine's own file system can be used: copy what is there to a local folder, or mount it "
+            f"as one. A folder that is really called so is written with ./ in front. Received: {os.fspath(path)!r}"
+        )
+    return Path(path)
 
 
 @contextlib.contextmanager

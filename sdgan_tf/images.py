@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from sdgan_tf.files import atomic_file
+from sdgan_tf.files import atomic_file, local_path
 
 # An image with more pixels is neither read nor written.
 MAX_PIXELS = 64_000_000
@@ -71,7 +71,7 @@ def save_png(image: np.ndarray, path: str | Path) -> Path:
     # Pillow costs a quarter of a second to import, which `import sdgan_tf` should not pay.
     from PIL import Image
 
-    path = Path(path)
+    path = local_path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     squeezed = image[..., 0] if image.shape[-1] == 1 else image
     with atomic_file(path) as file:

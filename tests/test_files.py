@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from sdgan_tf.files import atomic_file, atomic_folder, read_json, write_json
+import sdgan_tf as sd
+from sdgan_tf.files import atomic_file, atomic_folder, local_path, read_json, write_json
+from sdgan_tf.images import save_png
+from sdgan_tf.training import Checkpoints, RunDirectory
 
 
 def names(folder):
@@ -137,3 +141,46 @@ def test_damaged_json_is_told_with_advice(tmp_path, content):
         read_json(path, RuntimeError, "Delete it.")
     write_json(path, {"a": 1})
     assert read_json(path, RuntimeError, "Delete it.") == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    "path", ["gs://bucket/run", "s3://bucket", Path("gs://bucket/run"), "a+b-c.d:/x"]
+)
+def test_a_place_that_nothing_here_reaches_is_no_local_path(path):
+    with pytest.raises(ValueError, match=r"local folder.*\./ in front. Received: "):
+        local_path(path)
+
+
+@pytest.mark.parametrize("path", ["runs/a", "/runs/a", "./gs:/a", "C:/a", "a:b", ""])
+def test_local_paths_are_taken_as_they_are(path):
+    assert local_path(path) == Path(path)
+
+
+@pytest.mark.parametrize(
+    "reach",
+    [
+        sd.data.load,
+        sd.data.check,
+        sd.data.from_built,
+        sd.data.from_directory,
+        sd.data.from_tfrecord,
+        lambda path: sd.data.build("faces", path),
+        lambda path: sd.data.to_tfrecord(None, path),
+        sd.load_run,
+        sd.load_saved_model,
+        sd.callbacks.IdentityGrid,
+        RunDirectory,
+        Checkpoints,
+        lambda path: sd.serving.export(None, path),
+        sd.evaluation.load_verifier,
+        sd.evaluation.load_features,
+        lambda path: sd.evaluation.write_report([], {}, path, {}),
+        lambda path: save_png(np.zeros([2, 2, 3], np.uint8), path),
+    ],
+)
+def test_nothing_takes_a_bucket_for_a_folder(reach, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "faces").mkdir()
+    with pytest.raises(ValueError, match="Received: 'gs:"):
+        reach("gs://bucket/run")
+    assert names(tmp_path) == ["faces"]

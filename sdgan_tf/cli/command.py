@@ -17,6 +17,8 @@ from types import ModuleType
 
 from absl import flags, logging
 
+from sdgan_tf.files import local_path
+
 # What a user can mend: shown as a message, without a traceback.
 USER_ERRORS = (ValueError, OSError, RuntimeError, ImportError)
 # A wrong command line.
@@ -62,6 +64,7 @@ def call(module: ModuleType, argv: Sequence[str]) -> int:
         print(f"{name}: {error}. Try {name} --help.", file=sys.stderr)
         return USAGE
     try:
+        _check_paths(words, values)
         return module.main(words, values) or 0
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
@@ -82,6 +85,15 @@ def import_modules(argv: Sequence[str]) -> None:
         sys.path.insert(0, "")  # as `python -m` has it: modules of the working directory
     for module in values.import_module:
         importlib.import_module(module)
+
+
+def _check_paths(words: Sequence[str], values: flags.FlagValues) -> None:
+    """Refuses what names a place that nothing here can reach, before any work is done."""
+    given = [value for value in values.flag_values_dict().values() if value]
+    for value in (*words, *given):
+        for text in value if isinstance(value, list) else [value]:
+            if isinstance(text, str):
+                local_path(text)
 
 
 def help_text(module: ModuleType, values: flags.FlagValues) -> str:

@@ -24,7 +24,7 @@ from sdgan_tf.data.identity_data import IdentityData
 from sdgan_tf.data.names import name_bytes
 from sdgan_tf.data.report import Report, check_on_bad_data, check_on_duplicates, settle
 from sdgan_tf.data.tfrecord import holds_records
-from sdgan_tf.files import atomic_folder
+from sdgan_tf.files import atomic_folder, local_path
 
 INDEX_FILE, IMAGES_FILE = "index.json", "images.u8"
 FORMAT = "sdgan_tf built data"
@@ -88,13 +88,14 @@ def build(
     check_on_bad_data(on_bad_data)
     check_on_duplicates(on_duplicates)
     decoding.check_options(image_size, channels, fit)
+    target = local_path(out)
     listing = find_files(data_dir)
     report = Report(listing.root, k, on_duplicates)
     checked = check_images(listing, report, image_size, channels, fit, max_pixels, verbose)
     index = {"format": FORMAT, "version": VERSION}
     index.update(image_size=image_size, channels=channels, fit=fit)
     try:
-        with atomic_folder(Path(out)) as folder:
+        with atomic_folder(target) as folder:
             index.update(_write(checked, folder / IMAGES_FILE))
             settle(report, on_bad_data)
             index.update(linked=report.linked)
@@ -129,7 +130,7 @@ def from_built(path: str | os.PathLike, on_bad_data: str = "fail") -> IdentityDa
     Raises:
         ValueError: the folder was not written by `build`, or is damaged.
     """
-    index, images = _open(os.fspath(path))
+    index, images = _open(str(local_path(path)))
     data = IdentityData(index.names, index.counts, images, on_bad_data, linked=index.linked)
     data._digests, data._place = index.digests, "on disk"
     return data
@@ -137,7 +138,7 @@ def from_built(path: str | os.PathLike, on_bad_data: str = "fail") -> IdentityDa
 
 def read_index(path: str | os.PathLike) -> Index:
     """Reads and checks the index of a folder that `build` wrote; raises a `ValueError`."""
-    path = os.path.join(path, INDEX_FILE)
+    path = str(local_path(path) / INDEX_FILE)
     try:
         with open(path, encoding="utf-8") as file:
             content = json.load(file)
@@ -168,7 +169,7 @@ def check_built(path: str | os.PathLike, k: int = 1, verbose: bool = False) -> R
     Raises:
         ValueError: the folder was not written by `build`, or a file is missing or cut short.
     """
-    index, images = _open(os.fspath(path))
+    index, images = _open(str(local_path(path)))
     report = Report(os.fspath(path), k, counts=dict.fromkeys(index.names, 0), linked=index.linked)
     ends = np.cumsum(index.counts)
 

@@ -9,6 +9,7 @@ import unicodedata
 
 from sdgan_tf.data.decoding import EXTENSIONS, read_bytes
 from sdgan_tf.data.names import same_name
+from sdgan_tf.files import local_path
 
 LAYOUT_HELP = (
     "Expected one sub-folder per identity, with images in it, or one flat folder of images "
@@ -67,7 +68,7 @@ def find_images(root: str | os.PathLike) -> Listing:
         ValueError: the folder is missing, holds no images, mixes the two layouts, or shows
             fewer than two identities.
     """
-    root = os.fspath(root)
+    root = str(local_path(root))
     if not os.path.exists(root):
         raise ValueError(f"There is no folder {root!r}. {LAYOUT_HELP}.")
     if not os.path.isdir(root):

@@ -11,7 +11,6 @@ import dataclasses
 import glob
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
@@ -20,7 +19,7 @@ from google.protobuf.message import DecodeError
 from sdgan_tf.data.identity_data import IdentityData
 from sdgan_tf.data.names import name_bytes
 from sdgan_tf.data.sources import Listing, merge
-from sdgan_tf.files import atomic_folder
+from sdgan_tf.files import atomic_folder, local_path
 
 FILE_BYTES = 128 * 2**20
 # A TFRecord is a length (8 bytes), its checksum (4), the contents, and theirs (4).
@@ -55,7 +54,7 @@ def to_tfrecord(data: IdentityData, out: str | os.PathLike, file_bytes: int = FI
     Raises:
         FileExistsError: `out` exists.
     """
-    with atomic_folder(Path(out)) as folder:
+    with atomic_folder(local_path(out)) as folder:
         written, files, writer = file_bytes, 0, None
         for identity, name in enumerate(data.names):
             if written >= file_bytes:
@@ -72,7 +71,7 @@ def to_tfrecord(data: IdentityData, out: str | os.PathLike, file_bytes: int = FI
 
 def holds_records(path: str | os.PathLike) -> bool:
     """Whether a folder holds TFRecords."""
-    return bool(_files(os.fspath(path)))
+    return bool(_files(str(local_path(path))))
 
 
 def find_records(root: str | os.PathLike) -> RecordListing:

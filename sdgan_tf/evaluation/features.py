@@ -9,6 +9,7 @@ from tensorflow import keras
 
 from sdgan_tf.evaluation.verifiers import Verifier, VerifierError, load_verifier
 from sdgan_tf.evaluation.verifiers.loading import knows_settings
+from sdgan_tf.files import local_path
 
 TORCH_FIDELITY = "torch-fidelity"
 
@@ -27,7 +28,7 @@ def load_features(source: str | Path) -> Verifier | TorchInception:
     """
     if str(source) == TORCH_FIDELITY:
         return TorchInception()
-    path = Path(source)
+    path = local_path(source)
     if path.suffix != ".h5":
         settings = {} if knows_settings(source) else dict(scale="symmetric", metric="euclidean")
         return load_verifier(source, **settings)

@@ -15,7 +15,7 @@ from sdgan_tf.evaluation.bootstrap import Estimate
 from sdgan_tf.evaluation.factors import LEAST_EXPLAINED
 from sdgan_tf.evaluation.plots import roc_png
 from sdgan_tf.evaluation.results import Row
-from sdgan_tf.files import atomic_file, write_json
+from sdgan_tf.files import atomic_file, local_path, write_json
 from sdgan_tf.images import save_png
 
 # Field of `Row` and what the table calls it.
@@ -101,7 +101,7 @@ def write_report(
     Returns:
         The table.
     """
-    folder = Path(folder)
+    folder = local_path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     shown = [_plot(rows, folder)]
     for name, (caption, image) in (images or {}).items():

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sdgan_tf.files import atomic_file
+from sdgan_tf.files import atomic_file, local_path
 
 PARTS = ("identity", "observation")
 # What the arrays of a file may take when they are unpacked.
@@ -18,7 +18,7 @@ def save_codes(path: str | Path, identity: np.ndarray, observation: np.ndarray) 
     """Writes float32 [n, d_i] and float32 [m, d_o] as the arrays `identity` and `observation` of an
     .npz file, whole or not at all.
     """
-    path = Path(path)
+    path = local_path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_file(path) as file:
         np.savez(file, identity=identity, observation=observation)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sdgan_tf.files import atomic_folder
+from sdgan_tf.files import atomic_folder, local_path
 from sdgan_tf.generation.codes import save_codes
 from sdgan_tf.generation.inversion import Inversion
 from sdgan_tf.images import check_grid, save_png, tile
@@ -61,7 +61,7 @@ def save_inversion(
         "observations": join(*_all_pairs(identity, new)),
         "identities": join(*reversed(_all_pairs(observation, others))),
     }
-    with atomic_folder(Path(path)) as folder:
+    with atomic_folder(local_path(path)) as folder:
         save_codes(folder / "codes.npz", identity, observation)
         errors = zip(names, inversion.error.tolist(), inversion.random_error.tolist())
         records = [dict(zip(("photo", "error", "random_error"), line)) for line in errors]
@@ -73,7 +73,7 @@ def save_inversion(
         if len(photos) > 1:
             way = model.interpolate(identity[:2], observation[:2], STEPS)
             save_png(tile(way), folder / "interpolation.png")
-    return Path(path)
+    return local_path(path)
 
 
 def _all_pairs(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from sdgan_tf.files import atomic_file
+from sdgan_tf.files import atomic_file, local_path
 from sdgan_tf.latents import LatentSpace
 
 FORMATS = (".gif", ".mp4")
@@ -79,7 +79,7 @@ def save_film(frames: np.ndarray, path: str | Path, fps: float = 10.0) -> Path:
         The path.
     """
     check_film(path)
-    path = Path(path)
+    path = local_path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     frames = np.broadcast_to(frames, (*frames.shape[:-1], 3))
     with atomic_file(path) as file:

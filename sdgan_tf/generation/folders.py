@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from tqdm.auto import tqdm
 
-from sdgan_tf.files import atomic_folder
+from sdgan_tf.files import atomic_folder, local_path
 from sdgan_tf.generation.codes import save_codes
 from sdgan_tf.images import save_png
 from sdgan_tf.models import ImageModel
@@ -53,7 +53,7 @@ def save_folder(
         ValueError: too many images, or codes that the model does not take.
         FileExistsError: there is something at `path` already.
     """
-    path, count = Path(path), len(identity) * len(observation)
+    path, count = local_path(path), len(identity) * len(observation)
     check_folder(len(identity), len(observation))
     with atomic_folder(path) as folder:
         save_codes(folder / "codes.npz", identity, observation)

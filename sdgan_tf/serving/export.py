@@ -9,7 +9,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from sdgan_tf import registry
-from sdgan_tf.files import atomic_folder
+from sdgan_tf.files import atomic_folder, local_path
 from sdgan_tf.images import to_uint8
 from sdgan_tf.keras_compat import tensor_of
 from sdgan_tf.models import AdversarialModel
@@ -163,7 +163,7 @@ def export(model: AdversarialModel, path: str | Path) -> Path:
     Raises:
         FileExistsError: there is something at `path` already.
     """
-    path = Path(path)
+    path = local_path(path)
     model.recalibrate()
     with atomic_folder(path) as folder:
         functions = signatures(model)
@@ -188,7 +188,7 @@ def next_version(folder: str | Path) -> Path:
     """The next free version below `folder`: `folder/1` in an empty or missing one, else one more
     than the greatest.
     """
-    folder = Path(folder)
+    folder = local_path(folder)
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(f"Versions are sub-folders, but {folder} is a file.")
     return folder / str(max(versions(folder), default=0) + 1)

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
+from sdgan_tf.files import local_path
 from sdgan_tf.latents import LatentSpace
 from sdgan_tf.models import ImageModel
 from sdgan_tf.serving.export import versions
@@ -95,7 +96,7 @@ def load(path: str | Path) -> ExportedModel:
         FileNotFoundError: there is no SavedModel at `path`.
         ValueError: it is damaged, or another program's.
     """
-    path = _version(Path(path))
+    path = _version(local_path(path))
     # They warn that the gradients of gradients are not there, which nothing here asks for.
     loggers = tf.get_logger(), logging.get_absl_logger()
     levels = [logger.level for logger in loggers]

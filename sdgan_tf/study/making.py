@@ -24,7 +24,7 @@ from sdgan_tf.evaluation import (
     generated_pairs,
     real_pairs,
 )
-from sdgan_tf.files import atomic_folder
+from sdgan_tf.files import atomic_folder, local_path
 from sdgan_tf.models import ImageModel
 
 QUESTION = "Do both images show the same person?"
@@ -54,7 +54,7 @@ class Study(NamedTuple):
         Raises:
             FileExistsError: there is something at `folder` already.
         """
-        with atomic_folder(Path(folder)) as temporary:
+        with atomic_folder(local_path(folder)) as temporary:
             (temporary / PAGE).write_text(self.page, encoding="utf-8")
             (temporary / KEY).write_text(json.dumps(self.key, indent=1) + "\n", encoding="utf-8")
         return Path(folder)

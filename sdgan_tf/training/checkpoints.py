@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from absl import logging
 
-from sdgan_tf.files import atomic_file, read_json, write_json
+from sdgan_tf.files import atomic_file, local_path, read_json, write_json
 from sdgan_tf.models import AdversarialModel
 from sdgan_tf.training import upgrade
 
@@ -49,7 +49,7 @@ class Checkpoints:
             raise ValueError(f"At least one checkpoint is kept. Received: keep={keep}")
         if best_mode not in ("min", "max"):
             raise ValueError(f"best_mode is 'min' or 'max'. Received: best_mode={best_mode!r}")
-        self.folder = Path(folder)
+        self.folder = local_path(folder)
         self.keep = keep
         self.best_metric = best_metric
         self.best_mode = best_mode

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from sdgan_tf.data import IdentityData
+from sdgan_tf.files import local_path
 from sdgan_tf.images import save_png, tile, to_uint8
 from sdgan_tf.training.periodic import EverySteps, summary_writer
 
@@ -27,7 +28,7 @@ class Grid(EverySteps):
 
     def __init__(self, directory: str | Path, every: int):
         super().__init__(every)
-        self.directory = Path(directory)
+        self.directory = local_path(directory)
         self._writer = None
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:

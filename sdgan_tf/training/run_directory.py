@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from sdgan_tf.files import FRAGMENTS, atomic_file, read_json, write_json
+from sdgan_tf.files import FRAGMENTS, atomic_file, local_path, read_json, write_json
 from sdgan_tf.keras_compat import KERAS_VERSION
 from sdgan_tf.training import upgrade
 from sdgan_tf.version import __version__
@@ -41,7 +41,7 @@ class RunDirectory:
     """
 
     def __init__(self, path: str | Path):
-        self.path = Path(path)
+        self.path = local_path(path)
         self.config_file = self.path / "config.json"
         self.metrics_file = self.path / "metrics.jsonl"
         self.checkpoints = self.path / "checkpoints"

@@ -117,6 +117,13 @@ def test_arguments_that_are_flags_are_named_as_flags(message, shown, capsys, mon
     assert capsys.readouterr().err == f"bin/probe: {shown}\n"
 
 
+@pytest.mark.parametrize("argument", ["--data_dir=gs://bucket/faces", "s3://bucket/faces"])
+def test_buckets_are_refused_before_any_work(argument, capsys, monkeypatch):
+    monkeypatch.delenv("SDGAN_TRACEBACK", raising=False)
+    assert commands.call(probe(AssertionError("work was done")), argument) == 1
+    assert "own file system can be used" in capsys.readouterr().err
+
+
 def test_a_traceback_is_there_when_asked_for(monkeypatch):
     monkeypatch.setenv("SDGAN_TRACEBACK", "1")
     with pytest.raises(ValueError, match="mine"):

@@ -14,6 +14,7 @@ from tensorflow import keras
 
 from sdgan_tf.evaluation.verifiers.faces import face_verifier
 from sdgan_tf.evaluation.verifiers.verifier import CONFIG, WEIGHTS, Verifier, VerifierError
+from sdgan_tf.files import local_path
 from sdgan_tf.models import variables
 from sdgan_tf.networks import Embedder
 
@@ -54,7 +55,7 @@ def load_verifier(
         )
     if path == FACES:
         return face_verifier()
-    path = Path(path)
+    path = local_path(path)
     try:
         if (path / CONFIG).is_file():
             return _load_own(path)

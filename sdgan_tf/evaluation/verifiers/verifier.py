@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from sdgan_tf.files import atomic_folder
+from sdgan_tf.files import atomic_folder, local_path
 from sdgan_tf.images import to_float
 from sdgan_tf.models import variables
 from sdgan_tf.networks import Embedder
@@ -148,7 +148,7 @@ class Verifier:
             name: np.asarray(value)
             for name, value in variables.by_path(self.network, "verifier").items()
         }
-        with atomic_folder(Path(path)) as folder:
+        with atomic_folder(local_path(path)) as folder:
             (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n")
             np.savez(folder / WEIGHTS, **arrays)
-        return Path(path)
+        return local_path(path)
