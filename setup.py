@@ -51,6 +51,7 @@ setuptools.setup(
         "demo": ["gradio>=6,<7; python_version>='3.10'"],
         "faces": ["dlib-bin>=19.24", "face_recognition_models==0.3.0"],
         "browser": ["playwright"],
+        "huggingface": ["datasets>=3"],
         "video": ["imageio", "imageio-ffmpeg"],
         "plots": ["matplotlib"],
         "dev": ["pytest", "pytest-xdist", "ruff", SERVING],

@@ -4,7 +4,8 @@
   bin/data build DIR --out=BUILT                    decodes it into one file, for data larger than memory
 
 DIR has a sub-folder of images for each identity, or is flat, with images named
-<IDENTITY>_<OBSERVATION>_<anything>.png, or holds TFRecords. `check` takes built data, too.
+<IDENTITY>_<OBSERVATION>_<anything>.png, or its files are listed by --manifest=FILE, or it holds TFRecords.
+`check` takes built data, too.
 
 Ends with status 0 when all is well, and with 1 for bad data and other errors.
 """
@@ -23,6 +24,7 @@ from sdgan_tf.cli import command, data_flags
 def define(values: flags.FlagValues) -> None:
     """Defines the flags of this command."""
     at = {"flag_values": values}
+    data_flags.define_manifest(values)
     data_flags.define_decoding(values)
     flags.DEFINE_integer(
         "k", 2, "An identity with fewer images than this counts as bad data.", 1, **at
@@ -43,7 +45,12 @@ def main(words: Sequence[str], values: flags.FlagValues) -> int:
     action, folder = words
     if action == "build" and not values.out:
         raise ValueError("Say by --out=BUILT which folder `build` shall write.")
-    options = {**data_flags.decoding(values), "k": values.k, "verbose": True}
+    options = {
+        **data_flags.decoding(values),
+        "k": values.k,
+        "manifest": values.manifest,
+        "verbose": True,
+    }
     return _check(values, folder, options) if action == "check" else _build(values, folder, options)
 
 

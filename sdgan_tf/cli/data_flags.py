@@ -29,6 +29,7 @@ def define(values: flags.FlagValues) -> None:
         "Leave it empty for the built-in drawn people.",
         **at,
     )
+    define_manifest(values)
     define_decoding(values)
     flags.DEFINE_integer(
         "drawn_identities", 400, "How many people are drawn if there is no --data_dir.", 2, **at
@@ -58,6 +59,17 @@ def define(values: flags.FlagValues) -> None:
         0,
         1,
         **at,
+    )
+
+
+def define_manifest(values: flags.FlagValues) -> None:
+    """Defines the flag that says who is in which file."""
+    flags.DEFINE_string(
+        "manifest",
+        "",
+        "A CSV or JSONL file that tells who is in which file of the folder, in place of the names: with path, identity "
+        "and, if the data have a split of their own, split (train, validation or test).",
+        flag_values=values,
     )
 
 
@@ -169,6 +181,7 @@ def load(values: flags.FlagValues, k: int = 1) -> IdentityData:
         values.data_dir,
         **decoding(values),
         k=k,
+        manifest=values.manifest,
         drawn_identities=values.drawn_identities,
         drawn_observations=values.drawn_observations,
         seed=values.data_seed,
@@ -177,7 +190,7 @@ def load(values: flags.FlagValues, k: int = 1) -> IdentityData:
 
 
 def split(data: IdentityData, values: flags.FlagValues) -> Splits:
-    """Splits data by identity as the flags say.
+    """Splits data by identity as the flags say, or as the data do where they came with a split.
 
     Args:
         data: all of the data.

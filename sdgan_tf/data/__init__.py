@@ -1,5 +1,6 @@
 """Images by identity: from folders, TFRecords or code to matched tuples."""
 
+from sdgan_tf.data.brought import from_arrays, from_dataset
 from sdgan_tf.data.built import build, from_built
 from sdgan_tf.data.decoding import BadImage
 from sdgan_tf.data.identity_data import IdentityData, Splits
@@ -16,7 +17,9 @@ __all__ = [
     "build",
     "check",
     "drawn",
+    "from_arrays",
     "from_built",
+    "from_dataset",
     "from_directory",
     "from_tfrecord",
     "load",

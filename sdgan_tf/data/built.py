@@ -21,7 +21,7 @@ from tqdm.auto import tqdm
 from sdgan_tf.data import decoding
 from sdgan_tf.data.checks import Checked, check_images, find_files, parallel_map
 from sdgan_tf.data.identity_data import IdentityData
-from sdgan_tf.data.names import name_bytes
+from sdgan_tf.data.names import PARTS, name_bytes
 from sdgan_tf.data.report import Report, check_on_bad_data, check_on_duplicates, settle
 from sdgan_tf.data.tfrecord import holds_records
 from sdgan_tf.files import atomic_folder, local_path
@@ -35,7 +35,7 @@ class Index(NamedTuple):
     """What `index.json` says.
 
     `names`, `counts` and `digests`, the SHA-256 of the identity's images, have an entry for each
-    identity; `linked` is as in `IdentityData`.
+    identity; `linked` and `parts` are as in `IdentityData`.
     """
 
     image_size: int
@@ -45,6 +45,7 @@ class Index(NamedTuple):
     counts: np.ndarray
     digests: list[bytes]
     linked: list[list[str]]
+    parts: dict[str, str]
 
 
 def build(
@@ -57,6 +58,7 @@ def build(
     on_duplicates: str = "keep",
     max_pixels: int = decoding.MAX_PIXELS,
     k: int = 1,
+    manifest: str | os.PathLike = "",
     verbose: bool = False,
 ) -> Report:
     """Decodes a folder of images into one file, for data larger than memory.
@@ -74,6 +76,7 @@ def build(
         on_duplicates: see `from_directory`.
         max_pixels: an image with more is broken; none is decoded before this is known.
         k: how many images each identity should have.
+        manifest: see `from_directory`.
         verbose: whether to show a progress bar.
 
     Returns:
@@ -89,7 +92,7 @@ def build(
     check_on_duplicates(on_duplicates)
     decoding.check_options(image_size, channels, fit)
     target = local_path(out)
-    listing = find_files(data_dir)
+    listing = find_files(data_dir, manifest)
     report = Report(listing.root, k, on_duplicates)
     checked = check_images(listing, report, image_size, channels, fit, max_pixels, verbose)
     index = {"format": FORMAT, "version": VERSION}
@@ -99,6 +102,8 @@ def build(
             index.update(_write(checked, folder / IMAGES_FILE))
             settle(report, on_bad_data)
             index.update(linked=report.linked)
+            if report.parts:
+                index.update(parts={name: report.parts[name] for name in index["names"]})
             (folder / INDEX_FILE).write_text(json.dumps(index), encoding="utf-8")
     except FileExistsError:
         raise
@@ -131,7 +136,9 @@ def from_built(path: str | os.PathLike, on_bad_data: str = "fail") -> IdentityDa
         ValueError: the folder was not written by `build`, or is damaged.
     """
     index, images = _open(str(local_path(path)))
-    data = IdentityData(index.names, index.counts, images, on_bad_data, linked=index.linked)
+    data = IdentityData(
+        index.names, index.counts, images, on_bad_data, linked=index.linked, parts=index.parts
+    )
     data._digests, data._place = index.digests, "on disk"
     return data
 
@@ -236,6 +243,9 @@ def _parse(content: dict) -> Index:
     """Checks all that the index says. It may be hostile."""
     decoding.check_options(content["image_size"], content["channels"], content["fit"])
     names, counts, linked = content["names"], content["counts"], content["linked"]
+    parts = content.get("parts", {})
+    if parts and (set(parts) != set(names) or not set(parts.values()) <= set(PARTS)):
+        raise ValueError(f"each identity should be in one of the parts {', '.join(PARTS)}")
     digests = [bytes.fromhex(digest) for digest in content["sha256"]]
     if not len(names) == len(counts) == len(digests) >= 2:
         raise ValueError("it should have a name, a count and a checksum of two or more identities")
@@ -248,5 +258,5 @@ def _parse(content: dict) -> Index:
             raise ValueError(f"a count or size should be a positive number, not {count!r}")
     return Index(
         content["image_size"], content["channels"], content["fit"], names,
-        np.array(counts, np.int64), digests, linked,
+        np.array(counts, np.int64), digests, linked, parts,
     )  # fmt: skip

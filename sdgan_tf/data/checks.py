@@ -14,6 +14,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from sdgan_tf.data import decoding
+from sdgan_tf.data.listed import read_manifest
 from sdgan_tf.data.names import joined
 from sdgan_tf.data.report import Report
 from sdgan_tf.data.sources import Listing, find_images
@@ -28,8 +29,10 @@ class Checked(NamedTuple):
     pixels: np.ndarray
 
 
-def find_files(path: str | os.PathLike) -> Listing:
-    """Lists a folder of images or of TFRecords by identity; see `find_images`."""
+def find_files(path: str | os.PathLike, manifest: str | os.PathLike = "") -> Listing:
+    """Lists a folder of images or of TFRecords by identity, as its names or a manifest tell; see `find_images`."""
+    if os.fspath(manifest):
+        return read_manifest(manifest, path)
     return find_records(path) if holds_records(path) else find_images(path)
 
 
@@ -61,14 +64,13 @@ def check_images(
     report.counts = dict.fromkeys(listing.identities, 0)
     report.broken += listing.broken
     report.ignored, report.nested, report.merged = listing.ignored, listing.nested, listing.merged
+    report.parts = listing.parts
     sizes, modes = collections.Counter(), collections.Counter()
     files_of_hash = collections.defaultdict(list)
 
     def look(path: str):
         try:
-            header, pixels = decoding.decode_with_header(
-                listing.read(path), path, image_size, channels, fit, max_pixels
-            )
+            header, pixels = listing.decode(path, image_size, channels, fit, max_pixels)
             # Of what will be seen, not of the file: copies are often saved anew.
             return hashlib.sha256(pixels).digest(), header, pixels
         except decoding.BadImage as error:

@@ -146,6 +146,38 @@ def decode_with_header(
     return header, np.asarray(image, np.uint8).reshape(image_size, image_size, channels)
 
 
+def square(
+    pixels: np.ndarray, path: str, image_size: int, channels: int, fit: str
+) -> tuple[Header, np.ndarray]:
+    """The header and the square, as by `decode`, of an image that is decoded already.
+
+    Args:
+        pixels: uint8 `[h, w]`, or `[h, w, 1, 3 or 4]` of luminance, colours, or colours and opacity, 0 to 255.
+        path: the name to use in errors.
+        image_size: see `decode`.
+        channels: see `decode`.
+        fit: see `decode`.
+
+    Raises:
+        BadImage: these are not such pixels.
+    """
+    from PIL import Image
+
+    pixels = np.asarray(pixels)
+    if pixels.ndim == 3 and pixels.shape[2] == 1:
+        pixels = pixels[..., 0]
+    colours = pixels.ndim == 3 and pixels.shape[2] in (3, 4)
+    if pixels.dtype != np.uint8 or not (pixels.ndim == 2 or colours) or not pixels.size:
+        raise BadImage(
+            path,
+            f"an image is uint8 [height, width, 1, 3 or 4], 0 to 255, not {pixels.dtype} {list(pixels.shape)}",
+        )
+    image = Image.fromarray(pixels)
+    header = Header(*image.size, image.mode, "array")
+    made = _resize(_upright(image, channels), image_size, fit)
+    return header, np.asarray(made, np.uint8).reshape(image_size, image_size, channels)
+
+
 def _contents(contents: str | bytes, path: str | None) -> tuple[bytes, str]:
     if isinstance(contents, bytes):
         return contents, path or "<bytes>"

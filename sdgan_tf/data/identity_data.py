@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from sdgan_tf.data import arrays
-from sdgan_tf.data.names import name_bytes, name_fraction
+from sdgan_tf.data.names import PARTS, name_bytes, name_fraction
 from sdgan_tf.data.report import Report, check_on_bad_data
 from sdgan_tf.data.tuples import endless, identities_with, sample_tuples
 from sdgan_tf.randomness import stateless_seed
@@ -41,6 +41,8 @@ class IdentityData:
             and the names of their columns, `"identity_names"` and `"observation_names"`.
         linked: groups of names of identities that have an image in common; `split` keeps each
             group together.
+        parts: the part that each identity belongs to, by name, where the data came with a split of
+            their own; else empty.
     """
 
     # A file of images knows the SHA-256 of each identity already.
@@ -57,6 +59,7 @@ class IdentityData:
         factors: dict | None = None,
         fields: dict[str, np.ndarray] | None = None,
         linked: list[list[str]] | None = None,
+        parts: dict[str, str] | None = None,
     ):
         """Takes the images of all identities, one identity after another.
 
@@ -71,6 +74,7 @@ class IdentityData:
             fields: what else is known of each image, such as a mask or a label: arrays
                 `[images, ...]` by name. `tuples` gives them along with the images.
             linked: see the class.
+            parts: see the class.
 
         Raises:
             ValueError: the arguments do not fit each other.
@@ -89,6 +93,7 @@ class IdentityData:
         self.report = report
         self.factors = factors
         self.linked = linked or []
+        self.parts = {name: parts[name] for name in names} if parts else {}
         self._starts = np.cumsum(counts) - counts
         self._images, self._tensor = arrays.share(images)
         with tf.init_scope(), tf.device("CPU:0"):
@@ -237,7 +242,7 @@ class IdentityData:
         The part depends on the identity's name alone: an identity stays where it is when others,
         or images, are added or removed. So the shares are met on average, and with few
         identities a part may come out empty. Identities that are `linked` go where the first
-        name of their group goes.
+        name of their group goes. Data that came with a split of their own (`parts`) keep that one, whatever the shares.
 
         Args:
             validation: the share of identities for validation.
@@ -254,6 +259,9 @@ class IdentityData:
                 "`validation` and `test` must be 0 or more and add up to at most 1. Received: "
                 f"validation={validation}, test={test}"
             )
+        if self.parts:
+            part = np.array([PARTS.index(self.parts[name]) for name in self.names])
+            return Splits(*(self._subset(np.flatnonzero(part == number)) for number in range(3)))
         leader = {name: min(group) for group in self.linked for name in group}
         place = [name_fraction(leader.get(name, name)) for name in self.names]
         part = np.digitize(np.array(place, np.float64), [test, test + validation])
@@ -275,6 +283,8 @@ class IdentityData:
         part = copy.copy(self)
         part.__dict__.pop("fingerprint", None)
         part.names = [self.names[i] for i in identities]
+        # It is one part itself, and may be split further.
+        part.parts = {}
         part.counts, part._starts = self.counts[identities], self._starts[identities]
         if self._digests is not None:
             part._digests = [self._digests[i] for i in identities]

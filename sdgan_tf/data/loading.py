@@ -5,15 +5,14 @@ from __future__ import annotations
 import os
 from typing import Any
 
-import numpy as np
-
 from sdgan_tf.data import decoding
-from sdgan_tf.data.arrays import MAX_BYTES, aligned_empty, check_memory
+from sdgan_tf.data.arrays import MAX_BYTES
 from sdgan_tf.data.built import check_built, from_built, is_built, read_index
 from sdgan_tf.data.checks import check_images, find_files
 from sdgan_tf.data.drawn.data_set import drawn
 from sdgan_tf.data.identity_data import IdentityData
-from sdgan_tf.data.report import Report, check_on_bad_data, check_on_duplicates, settle
+from sdgan_tf.data.reading import read_listing
+from sdgan_tf.data.report import Report, check_on_duplicates
 from sdgan_tf.data.tfrecord import holds_records
 
 
@@ -27,6 +26,7 @@ def from_directory(
     max_pixels: int = decoding.MAX_PIXELS,
     max_bytes: int = MAX_BYTES,
     k: int = 1,
+    manifest: str | os.PathLike = "",
     verbose: bool = False,
 ) -> IdentityData:
     """Reads the images of a folder into memory, by identity.
@@ -47,6 +47,9 @@ def from_directory(
         max_pixels: an image with more is broken; none is decoded before this is known.
         max_bytes: how much memory the decoded images may take.
         k: how many images each identity should have.
+        manifest: a `.csv` or `.jsonl` file that tells who is in which image, in place of the names: it has `path`,
+            relative to the folder, `identity` and, for all images or for none, `split`: `train`, `validation` or
+            `test`.
         verbose: whether to show a progress bar.
 
     Returns:
@@ -58,22 +61,17 @@ def from_directory(
         BadData: there are bad data and `on_bad_data` is `"fail"`, or duplicates and
             `on_duplicates` is.
     """
-    check_on_bad_data(on_bad_data)
-    check_on_duplicates(on_duplicates)
-    decoding.check_options(image_size, channels, fit)
-    listing = find_files(path)
-    check_memory(listing.images, image_size, channels, max_bytes)
-    images = aligned_empty((listing.images, image_size, image_size, channels))
-    report = Report(listing.root, k, on_duplicates)
-    filled = 0
-    for image in check_images(listing, report, image_size, channels, fit, max_pixels, verbose):
-        images[filled] = image.pixels
-        filled += 1
-    settle(report, on_bad_data)
-    kept = {name: count for name, count in report.counts.items() if count}
-    counts = np.array(list(kept.values()))
-    return IdentityData(
-        list(kept), counts, images[:filled], on_bad_data, report, linked=report.linked
+    return read_listing(
+        find_files(path, manifest),
+        image_size,
+        channels,
+        fit,
+        on_bad_data,
+        on_duplicates,
+        max_pixels,
+        max_bytes,
+        k,
+        verbose,
     )
 
 
@@ -105,6 +103,7 @@ def load(
     on_duplicates: str = "keep",
     max_pixels: int = decoding.MAX_PIXELS,
     k: int = 1,
+    manifest: str | os.PathLike = "",
     drawn_identities: int = 400,
     drawn_observations: int = 16,
     seed: int = 0,
@@ -122,6 +121,7 @@ def load(
         on_duplicates: see `from_directory`; built data are taken as they are.
         max_pixels: see `from_directory`.
         k: how many images each identity of a folder should have.
+        manifest: see `from_directory`.
         drawn_identities: how many people to draw.
         drawn_observations: how many images to draw of each.
         seed: which people to draw.
@@ -133,6 +133,11 @@ def load(
     Raises:
         ValueError: there are no such data, or they are not as asked.
     """
+    if os.fspath(manifest) and (not os.fspath(path) or is_built(path) or holds_records(path)):
+        raise ValueError(
+            "A manifest tells who is in which file of a folder of images; drawn people, built data and TFRecords tell "
+            f"themselves. Received: manifest={os.fspath(manifest)!r}, data_dir={os.fspath(path)!r}"
+        )
     if not os.fspath(path):
         return drawn(drawn_identities, drawn_observations, image_size, seed, channels, on_bad_data)
     if not (is_built(path) or holds_records(path)):
@@ -145,6 +150,7 @@ def load(
             on_duplicates,
             max_pixels,
             k=k,
+            manifest=manifest,
             verbose=verbose,
         )
     data = from_built(path, on_bad_data)
@@ -167,6 +173,7 @@ def check(
     on_duplicates: str = "keep",
     max_pixels: int = decoding.MAX_PIXELS,
     k: int = 1,
+    manifest: str | os.PathLike = "",
     verbose: bool = False,
 ) -> Report:
     """Looks at a whole data set without keeping it: the data doctor.
@@ -180,6 +187,7 @@ def check(
         on_duplicates: `"fail"` makes bad data of images that look the same once decoded.
         max_pixels: see `from_directory`.
         k: how many images each identity should have.
+        manifest: see `from_directory`.
         verbose: whether to show a progress bar.
 
     Returns:
@@ -191,7 +199,7 @@ def check(
     check_on_duplicates(on_duplicates)
     if is_built(path):
         return check_built(path, k, verbose)
-    listing = find_files(path)
+    listing = find_files(path, manifest)
     report = Report(listing.root, k, on_duplicates)
     for _ in check_images(listing, report, image_size, channels, fit, max_pixels, verbose):
         pass

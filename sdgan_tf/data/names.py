@@ -6,6 +6,9 @@ import hashlib
 import unicodedata
 from collections.abc import Iterable
 
+# The parts of a split, in the order of `Splits`.
+PARTS = ("train", "validation", "test")
+
 
 def same_name(name: str) -> str:
     """What two names have in common if they mean one identity.

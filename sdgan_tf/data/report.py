@@ -24,7 +24,7 @@ class BadData(ValueError):
         lines = [f"{report.source}: bad data.", *report.problems()]
         if report.broken or report.short:
             lines.append("Mend or remove them, or leave them out by on_bad_data=skip.")
-        if report.duplicates and report.on_duplicates == "fail":
+        if report.torn or (report.duplicates and report.on_duplicates == "fail"):
             lines.append("Keep one of each group of copies by on_duplicates=drop, or all by keep.")
         super().__init__("\n".join(lines))
         self.report = report
@@ -44,6 +44,7 @@ class Report:
         duplicates_within: groups of files of one identity that show the same once decoded.
         duplicates_across: groups of such files of two or more identities.
         linked: groups of names of identities that share an image, see `IdentityData`.
+        parts: the part of the split that each identity belongs to, where the data say so.
         merged: groups of names that were taken for one identity.
         ignored: how many files of which extension were passed over.
         nested: folders inside an identity's folder that hold images, which were not read.
@@ -59,6 +60,7 @@ class Report:
     duplicates_within: list[list[str]] = dataclasses.field(default_factory=list)
     duplicates_across: list[list[str]] = dataclasses.field(default_factory=list)
     linked: list[list[str]] = dataclasses.field(default_factory=list)
+    parts: dict[str, str] = dataclasses.field(default_factory=dict)
     merged: list[list[str]] = dataclasses.field(default_factory=list)
     ignored: dict[str, int] = dataclasses.field(default_factory=dict)
     nested: list[str] = dataclasses.field(default_factory=list)
@@ -87,9 +89,16 @@ class Report:
 
     @property
     def clean(self) -> bool:
-        """Whether there is no bad data. Ignored files are none; duplicates are only if asked."""
+        """Whether there is no bad data. Ignored files are none; duplicates are only if asked, or if they lie in two
+        parts of a split that came with the data.
+        """
         copies = self.duplicates and self.on_duplicates == "fail"
-        return not (self.broken or self.short or copies)
+        return not (self.broken or self.short or copies or self.torn)
+
+    @property
+    def torn(self) -> list[list[str]]:
+        """Groups of identities that share an image but belong to several parts of the split."""
+        return [group for group in self.linked if len({self.parts.get(name) for name in group}) > 1]
 
     def problems(self) -> list[str]:
         """The bad data in words, one line each; long lists are capped."""
@@ -97,6 +106,12 @@ class Report:
         if self.broken:
             lines.append(f"{_count(len(self.broken), 'broken image')}:")
             lines += _capped([f"{path}: {reason}" for path, reason in self.broken])
+        if self.torn:
+            groups = _count(len(self.torn), "group")
+            lines.append(
+                f"{groups} of identities that share an image, in several parts of the split:"
+            )
+            lines += _capped([" = ".join(_capped_names(group)) for group in self.torn])
         if self.short:
             short = _count(len(self.short), "identity", "identities")
             lines.append(f"{short} with fewer than k={self.k} images:")
@@ -195,7 +210,7 @@ def settle(report: Report, on_bad_data: str) -> None:
         BadData: there are bad data and `on_bad_data` is `"fail"`.
         ValueError: fewer than two identities are left.
     """
-    copies = report.duplicates and report.on_duplicates == "fail"
+    copies = report.torn or (report.duplicates and report.on_duplicates == "fail")
     if copies or (not report.clean and on_bad_data == "fail"):
         raise BadData(report)
     left = sum(count > 0 for count in report.counts.values())

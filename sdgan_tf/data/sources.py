@@ -7,7 +7,9 @@ import dataclasses
 import os
 import unicodedata
 
-from sdgan_tf.data.decoding import EXTENSIONS, read_bytes
+import numpy as np
+
+from sdgan_tf.data.decoding import EXTENSIONS, Header, decode_with_header, read_bytes
 from sdgan_tf.data.names import same_name
 from sdgan_tf.files import local_path
 
@@ -24,13 +26,15 @@ class Listing:
     Attributes:
         root: the folder.
         layout: `"folders"` for a sub-folder per identity, `"flat"` for names that tell it,
-            `"records"` for TFRecords.
+            `"records"` for TFRecords, `"list"` for a manifest or what is in memory.
         identities: each identity's files, relative to `root`; both sorted by name. An identity
             whose folder holds no image has an empty list.
         broken: files that are known to be unusable already, with the reason.
         ignored: how many files of which extension were passed over.
         nested: folders inside an identity's folder that hold images, which are not read.
         merged: groups of names that were taken for one identity, see `names.same_name`.
+        parts: the part of the split that each identity belongs to, where the data say so: `"train"`, `"validation"` or
+            `"test"`.
     """
 
     root: str
@@ -40,6 +44,7 @@ class Listing:
     ignored: dict[str, int] = dataclasses.field(default_factory=dict)
     nested: list[str] = dataclasses.field(default_factory=list)
     merged: list[list[str]] = dataclasses.field(default_factory=list)
+    parts: dict[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def images(self) -> int:
@@ -49,6 +54,13 @@ class Listing:
     def read(self, path: str) -> bytes:
         """Reads one of the files; raises `BadImage` if it cannot be read."""
         return read_bytes(os.path.join(self.root, path))
+
+    def decode(
+        self, path: str, image_size: int, channels: int, fit: str, max_pixels: int
+    ) -> tuple[Header, np.ndarray]:
+        """The header of one of the images and the image as by `decoding.decode`; raises `BadImage`."""
+        contents = self.read(path)
+        return decode_with_header(contents, path, image_size, channels, fit, max_pixels)
 
 
 def find_images(root: str | os.PathLike) -> Listing:

@@ -58,6 +58,19 @@ def test_build_then_check_what_was_built(folder, tmp_path, capsys):
     assert "exists already" in capsys.readouterr().err
 
 
+def test_a_manifest_tells_who_is_in_which_file_and_in_which_part(folder, tmp_path, capsys):
+    rows = [f"{path.relative_to(folder)},{path.parent.name}" for path in folder.rglob("*.png")]
+    parts = {"ann": "train", "bob": "train", "cyd": "test"}
+    lines = [f"{row},{parts[row.split(',')[1]]}" for row in rows if not row.startswith("bob/2")]
+    (tmp_path / "list.csv").write_text("\n".join(["path,identity,split", *lines]))
+    manifest = f"--manifest={tmp_path / 'list.csv'}"
+    assert run("check", folder, manifest) == 0
+    assert "3 identities, 8 images" in capsys.readouterr().out
+    values = parsed(f"--data_dir={folder}", "--image_size=8", manifest)
+    splits = data_flags.split(data_flags.load(values), values)
+    assert [part.names for part in splits] == [["ann", "bob"], [], ["cyd"]]
+
+
 def test_build_stops_at_bad_data_or_skips_them(folder, tmp_path, capsys):
     (folder / "bob" / "1.png").write_bytes(b"no image")
     out = tmp_path / "built"
