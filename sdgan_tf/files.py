@@ -1,15 +1,20 @@
-"""Paths, and files and folders that are written whole or not at all."""
+"""Paths, files and folders that are written whole or not at all, and archives that are read with care."""
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import glob
 import json
 import os
 import re
 import shutil
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
+
+import numpy as np
 
 # What a process that was killed while it wrote leaves behind, as a pattern for `glob`.
 FRAGMENTS = ".*.part"
@@ -38,9 +43,11 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
 
     Whatever goes wrong, an older file of that name stays as it was and no fragment is left.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    remove_fragments(path.parent, path.name)
+    temporary = _fragment(path)
     try:
         with open(temporary, "wb") as file:
+            _claim(file.fileno())
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -67,6 +74,24 @@ def read_json(path: Path, error: type[Exception], advice: str) -> dict[str, Any]
     return content
 
 
+def read_arrays(path: str | Path, max_bytes: int) -> dict[str, np.ndarray]:
+    """The arrays of an `.npz` file, which holds nothing else: pickles, which may hold code, are refused.
+
+    Args:
+        path: the file.
+        max_bytes: a file that has more when unpacked is refused before it is: a few kilobytes may become gigabytes.
+
+    Raises:
+        Exception: nearly any, where the file is damaged; a `ValueError`, where it is too large.
+    """
+    with zipfile.ZipFile(path) as file:
+        size = sum(item.file_size for item in file.infolist())
+    if size > max_bytes:
+        raise ValueError(f"{size:,} bytes unpacked, more than the {max_bytes:,} allowed")
+    with np.load(path, allow_pickle=False) as file:
+        return {name: file[name] for name in file.files}
+
+
 @contextlib.contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
     """A folder to fill, which takes the name `path` only once it is complete and on the disk;
@@ -78,24 +103,67 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     if os.path.lexists(path):
         raise FileExistsError(f"{path} exists already, and nothing is overwritten. Name another.")
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    remove_fragments(path.parent, path.name)
+    temporary = _fragment(path)
     # In a container the process number may be that of an earlier, killed process.
     shutil.rmtree(temporary, ignore_errors=True)
     try:
         temporary.mkdir()
-        yield temporary
-        for entry in (*temporary.rglob("*"), temporary):
-            _flush(entry)
-        os.rename(temporary, path)
+        with _opened(temporary) as descriptor:
+            _claim(descriptor)
+            yield temporary
+            for entry in (*temporary.rglob("*"), temporary):
+                _flush(entry)
+            os.rename(temporary, path)
         _flush(path.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _flush(path: Path) -> None:
-    """Sees to it that a file's content, or the names in a folder, are on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
+def remove_folder(path: Path) -> None:
+    """Removes a folder whose name is gone at once: a kill amid this leaves a fragment, never half a folder."""
+    fragment = _fragment(path)
+    os.rename(path, fragment)
+    shutil.rmtree(fragment)
+
+
+def remove_fragments(folder: Path, name: str | None = None) -> None:
+    """Removes what processes that were killed while they wrote left behind; what one still writes stays.
+
+    Args:
+        folder: where it lies.
+        name: of the file or folder that was to be written; None for all.
+    """
+    pattern = FRAGMENTS if name is None else f".{glob.escape(name)}{FRAGMENTS[1:]}"
+    for fragment in folder.glob(pattern):
+        # Whoever writes it holds a lock, which ends with the process. Where files cannot be locked, nothing is removed.
+        with contextlib.suppress(OSError), _opened(fragment) as descriptor:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(fragment) if fragment.is_dir() else fragment.unlink()
+
+
+def _fragment(path: Path) -> Path:
+    """Where a process writes what is to become `path`."""
+    return path.with_name(f".{path.name}.{os.getpid()}.part")
+
+
+def _claim(descriptor: int) -> None:
+    """Tells others that this fragment is being written."""
+    with contextlib.suppress(OSError):  # Not every file system has locks.
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    """The descriptor of a file or folder that is there; a pipe or a link is not waited for or followed."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
     try:
-        os.fsync(descriptor)
+        yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _flush(path: Path) -> None:
+    """Sees to it that a file's content, or the names in a folder, are on the disk."""
+    with _opened(path) as descriptor:
+        os.fsync(descriptor)

@@ -9,7 +9,16 @@ import numpy as np
 import pytest
 
 import sdgan_tf as sd
-from sdgan_tf.files import atomic_file, atomic_folder, local_path, read_json, write_json
+from sdgan_tf.files import (
+    atomic_file,
+    atomic_folder,
+    local_path,
+    read_arrays,
+    read_json,
+    remove_folder,
+    remove_fragments,
+    write_json,
+)
 from sdgan_tf.images import save_png
 from sdgan_tf.training import Checkpoints, RunDirectory
 
@@ -184,3 +193,47 @@ def test_nothing_takes_a_bucket_for_a_folder(reach, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="Received: 'gs:"):
         reach("gs://bucket/run")
     assert names(tmp_path) == ["faces"]
+
+
+def test_what_a_killed_process_left_is_gone_after_the_next_write(tmp_path):
+    (tmp_path / ".file.1234567.part").write_bytes(b"half")
+    stale = tmp_path / ".store.1234567.part"
+    stale.mkdir()
+    (stale / "a").write_text("half")
+    (tmp_path / ".pipe.1234567.part").symlink_to("nowhere")
+    with atomic_file(tmp_path / "file") as opened:
+        opened.write(b"new")
+    assert names(tmp_path) == [".pipe.1234567.part", stale.name, "file"]
+    with atomic_folder(tmp_path / "store"):
+        pass
+    assert names(tmp_path) == [".pipe.1234567.part", "file", "store"]
+
+
+def test_what_is_being_written_stays(tmp_path):
+    with atomic_file(tmp_path / "file") as file, atomic_folder(tmp_path / "store") as folder:
+        (folder / "a").write_text("1")
+        remove_fragments(tmp_path)
+        file.write(b"new")
+    assert names(tmp_path) == ["file", "store"]
+    assert (tmp_path / "file").read_bytes() == b"new"
+    assert names(tmp_path / "store") == ["a"]
+
+
+def test_a_folder_goes_at_once(tmp_path, monkeypatch):
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "a").touch()
+    with monkeypatch.context() as patched:
+        patched.setattr("shutil.rmtree", lambda path: None)  # as if killed before it
+        remove_folder(tmp_path / "store")
+    assert not (tmp_path / "store").exists()
+    remove_fragments(tmp_path)
+    assert names(tmp_path) == []
+
+
+def test_arrays_that_unpack_to_more_than_allowed_are_refused(tmp_path):
+    path = tmp_path / "bomb.npz"
+    np.savez_compressed(path, a=np.zeros(10**6, np.uint8))
+    assert path.stat().st_size < 10**4
+    assert read_arrays(path, 10**6 + 200)["a"].shape == (10**6,)
+    with pytest.raises(ValueError, match="1,000,128 bytes unpacked, more than the 10,000 allowed"):
+        read_arrays(path, 10**4)

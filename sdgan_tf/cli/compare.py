@@ -59,7 +59,7 @@ def main(words: Sequence[str], values: flags.FlagValues) -> int:
     for run_dir in runs.values():
         training.RunDirectory(run_dir).config()  # refuses what is no run
     if values.runs:
-        data_flags.adopt(values.runs[0], values)
+        data_flags.adopt(data_flags.of_run(values.runs[0]), values)
     splits = data_flags.split(data_flags.load(values, k=2), values)
     evaluation.check_splits(splits, values.pairs)
     evaluation.check_verifier(verifier, splits.test.image_size, splits.test.channels)

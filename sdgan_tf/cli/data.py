@@ -19,6 +19,7 @@ from absl import flags
 
 from sdgan_tf import data
 from sdgan_tf.cli import command, data_flags
+from sdgan_tf.files import atomic_file
 
 
 def define(values: flags.FlagValues) -> None:
@@ -59,7 +60,8 @@ def _check(values: flags.FlagValues, folder: str, options: dict) -> int:
     report = data.check(folder, **options)
     print(report.to_text())
     if values.json:
-        Path(values.json).write_text(report.to_json(), encoding="utf-8")
+        with atomic_file(Path(values.json)) as file:
+            file.write(report.to_json().encode())
     return 0 if report.clean else 1
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from absl import flags
@@ -119,17 +120,11 @@ def define_decoding(values: flags.FlagValues) -> None:
     )
 
 
-def adopt(run_dir: str | Path, values: flags.FlagValues) -> None:
-    """Takes the flags that a run was started with in place of those not given, so that its
-    identities are split as they were.
-
-    Args:
-        run_dir: the run; one that no command started leaves the flags as they are.
-        values: the parsed flags.
-    """
+def of_run(run_dir: str | Path) -> dict[str, str]:
+    """The flags of these that a run was started with, by name; none of a run that no command started."""
     file = Path(run_dir) / "flags.cfg"
     if not file.exists():
-        return
+        return {}
     lines = file.read_text().splitlines()
     # It comes after all flags of the data.
     if not any(line.startswith("--model=") for line in lines):
@@ -139,9 +134,20 @@ def adopt(run_dir: str | Path, values: flags.FlagValues) -> None:
         )
     own = flags.FlagValues()
     define(own)
-    for line in lines:
-        name, _, value = line.removeprefix("--").partition("=")
-        if name in own and not values[name].present:
+    settings = (line.removeprefix("--").partition("=")[::2] for line in lines)
+    return {name: value for name, value in settings if name in own}
+
+
+def adopt(settings: Mapping[str, str], values: flags.FlagValues) -> None:
+    """Takes the flags that a model was trained with in place of those not given, so that its
+    identities are split as they were.
+
+    Args:
+        settings: such as `of_run` returns.
+        values: the parsed flags.
+    """
+    for name, value in settings.items():
+        if name in values and not values[name].present:
             values[name].parse(value)
 
 

@@ -10,7 +10,7 @@ A run, an exported model, or a folder of generated images by identity is measure
 identities that neither the model nor the verifier has seen. The verifier is a network that says
 whether two images show one identity. Without --verifier, one is trained on the training identities
 of the run; it is kept in RUN/verifier and used again. `train-verifier` trains one for several runs.
-A run brings the flags of its data with it. The report is REPORT/report.md.
+A run, and an export of one, brings the flags of its data with it. The report is REPORT/report.md.
 
 Use only networks of people you trust for --verifier and --features: a SavedModel is a program, which
 runs with your rights. Lambda layers, which hold code, are refused in a .keras file, and HDF5 is refused.
@@ -18,17 +18,18 @@ runs with your rights. Lambda layers, which hold code, are refused in a .keras f
 
 from __future__ import annotations
 
-import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from absl import flags
 
-from sdgan_tf import evaluation, training
+from sdgan_tf import evaluation
 from sdgan_tf.cli import command, data_flags, measure_flags, source_flags
 from sdgan_tf.data import Splits
 from sdgan_tf.data import load as load_data
 from sdgan_tf.evaluation.verifiers.training import LOSSES
+from sdgan_tf.files import remove_folder
 from sdgan_tf.images import tile
 from sdgan_tf.models import AdversarialModel
 
@@ -136,11 +137,15 @@ def _name(values: flags.FlagValues, source, splits: Splits) -> str:
     if source is None:
         return Path(values.images).name
     name = f"{Path(values.run_dir or values.saved_model).name}, step {source.completed_steps:,}"
-    if not values.run_dir:
+    trained_on = source_flags.trained_on(values, source, splits.train)
+    if trained_on == "these data":
         return name
-    trained = training.RunDirectory(values.run_dir).config()["data"]["fingerprint"]
-    same = trained == splits.train.fingerprint
-    return name if same else f"{name}, trained on other data"
+    print(
+        f"Note: the model was trained on {trained_on}. If it has seen the test identities, the numbers look better than "
+        "they are.",
+        file=sys.stderr,
+    )
+    return f"{name}, trained on {trained_on}"
 
 
 def _verifier_of_run(values: flags.FlagValues, splits: Splits) -> evaluation.Verifier:
@@ -160,7 +165,7 @@ def _verifier_of_run(values: flags.FlagValues, splits: Splits) -> evaluation.Ver
     )
     verifier = _trained(values, splits, f"verifier of {Path(values.run_dir).name}")
     if folder.exists():
-        shutil.rmtree(folder)
+        remove_folder(folder)
     verifier.save(folder)
     return verifier
 

@@ -3,7 +3,9 @@
   bin/export --run_dir=RUN --out=saved_models/NAME
 
 makes saved_models/NAME/1, or the next free version, and beside it the configuration of a server.
-It prints the command that starts the server, by Docker, and one that asks it.
+It prints the command that starts the server, by Docker, and one that asks it. The export knows the
+fingerprint of the training data and how they were split, so that bin/evaluate can tell whether test
+identities were trained on.
 """
 
 from __future__ import annotations
@@ -35,7 +37,8 @@ def main(words: Sequence[str], values: flags.FlagValues) -> int:
     if values.version:
         path = path.parent / str(values.version)
     model = source_flags.load_run(values)
-    print(f"Exported step {model.completed_steps:,} to {serving.export(model, path)}")
+    data = source_flags.data_of_run(values.run_dir)
+    print(f"Exported step {model.completed_steps:,} to {serving.export(model, path, data)}")
     if not serving.warmup.available():
         print("Without warm-up requests, which need the extra: pip install 'sdgan_tf[serving]'")
     serving.container.write_files(path.parent, serving.batch_rows(model))

@@ -8,7 +8,7 @@ from absl import flags
 
 from sdgan_tf import serving, training
 from sdgan_tf.cli import data_flags
-from sdgan_tf.data import Splits
+from sdgan_tf.data import IdentityData, Splits
 from sdgan_tf.models import AdversarialModel, ImageModel
 
 
@@ -56,18 +56,36 @@ def load_run(values: flags.FlagValues) -> AdversarialModel:
     return training.load_run(values.run_dir, wanted)
 
 
+def data_of_run(run_dir: str) -> dict[str, Any]:
+    """What is known of the data that a run was trained on, see `serving.ExportedModel.data`."""
+    trained = training.RunDirectory(run_dir).config()["data"]
+    settings = data_flags.of_run(run_dir)
+    for name in ("data_dir", "manifest"):
+        settings.pop(name, None)  # A path tells others of this machine, and nothing of the data.
+    return {**{name: trained[name] for name in ("fingerprint", "identities")}, "flags": settings}
+
+
+def trained_on(values: flags.FlagValues, source: ImageModel, train: IdentityData) -> str:
+    """Whether the model that the flags name was trained on these identities, in words."""
+    data = data_of_run(values.run_dir) if values.run_dir else source.data
+    if data is None:
+        return "unknown data"
+    return "these data" if data["fingerprint"] == train.fingerprint else "other data"
+
+
 def splits(values: flags.FlagValues, source: Any = None) -> Splits:
     """The real identities that a source is held against.
 
-    Data flags that the user did not give are those of the run, or fit the source's images.
+    Data flags that the user did not give are those of the run or export, or fit the source's images.
 
     Args:
         values: the parsed flags, those of the data among them.
         source: anything with `image_size` and `channels`; None where there is none yet.
     """
     if values.run_dir:
-        data_flags.adopt(values.run_dir, values)
+        data_flags.adopt(data_flags.of_run(values.run_dir), values)
     elif source is not None:
+        data_flags.adopt((getattr(source, "data", None) or {}).get("flags", {}), values)
         for name in ("image_size", "channels"):
             if not values[name].present:
                 values[name].parse(str(getattr(source, name)))

@@ -122,7 +122,13 @@ class Evaluator:
         capacity = bootstrap.estimates(capacities[:1], capacities[1:, np.newaxis])[0]
         known = []
         if self.factors and not isinstance(source, IdentityData):
-            known = shares(self.factors, source, self.splits.test, seed=self.seed)
+            known = shares(
+                self.factors,
+                source,
+                self.splits.test,
+                seed=self.seed,
+                resamples=self.resamples,
+            )
         return row._replace(capacity=capacity, megabytes=megabytes, factors=known)
 
     def nearest(self, images: np.ndarray) -> np.ndarray:

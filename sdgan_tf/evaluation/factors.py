@@ -13,6 +13,7 @@ from tensorflow import keras
 from tqdm.keras import TqdmCallback
 
 from sdgan_tf.data import IdentityData
+from sdgan_tf.evaluation.bootstrap import RESAMPLES, estimates
 from sdgan_tf.images import to_float
 from sdgan_tf.models import ImageModel, variables
 from sdgan_tf.networks import Regressor
@@ -127,6 +128,8 @@ class Share(NamedTuple):
         together: share that takes both, and what the regressor errs.
         spread: standard deviation in generated images, of 1 in real ones.
         explained: how much of the factor the regressor explains on unseen people.
+        identity_interval: ends of the 95 % interval of `identity`.
+        observation_interval: of `observation`.
     """
 
     name: str
@@ -136,19 +139,30 @@ class Share(NamedTuple):
     together: float
     spread: float
     explained: float
+    identity_interval: tuple[float, float] | None = None
+    observation_interval: tuple[float, float] | None = None
 
 
 def shares(
-    reader: FactorReader, model: ImageModel, real: IdentityData, size: int = 32, seed: int = 0
+    reader: FactorReader,
+    model: ImageModel,
+    real: IdentityData,
+    size: int = 32,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
 ) -> list[Share]:
     """Splits each factor's variance over a grid of `size` identities by `size` observations.
+
+    The intervals come from drawing rows and columns of the grid anew, both with replacement (the
+    pigeonhole bootstrap, Owen, arXiv 0711.4048). They do not hold the reader's own error.
 
     Args:
         reader: knows the factors.
         model: generates the grid.
         real: drawn people, for the spread of what is read off real images.
         size: of the grid's edge.
-        seed: of its codes.
+        seed: of its codes, and of the resampling.
+        resamples: of the bootstrap.
 
     Returns:
         A `Share` for each factor that is read well enough.
@@ -156,22 +170,35 @@ def shares(
     grid = model.generate(size, size, seed)
     read = reader.read(grid.reshape(-1, *grid.shape[2:])).reshape(size, size, -1)
     spread = np.std(reader.read(real.images), axis=0)
+    rng = np.random.default_rng([seed, 8])
+    draws = rng.integers(size, size=[resamples, 2, size])
     measured = []
     for index, name in enumerate(reader.names):
         if reader.explained[index] < LEAST_EXPLAINED:
             continue
-        parts = components(read[..., index])
-        total = max(sum(parts), 1e-12)
+        values = read[..., index]
+        parts = portions(values)
+        replicates = [portions(values[np.ix_(rows, columns)]) for rows, columns in draws]
+        of_identity, of_observation, _ = estimates(parts, np.array(replicates))
         measured.append(
             Share(
                 name,
                 "identity" if index < reader.identity_factors else "observation",
-                *(part / total for part in parts),
-                float(np.std(read[..., index]) / spread[index]),
+                *parts,
+                float(np.std(values) / spread[index]),
                 float(reader.explained[index]),
+                of_identity[1:],
+                of_observation[1:],
             )
         )
     return measured
+
+
+def portions(values: np.ndarray) -> tuple[float, float, float]:
+    """The `components` as shares of their sum, which are 0 where nothing varies."""
+    parts = components(values)
+    total = max(sum(parts), 1e-12)
+    return tuple(part / total for part in parts)
 
 
 def components(values: np.ndarray) -> tuple[float, float, float]:

@@ -36,15 +36,15 @@ In brackets: 95 % intervals by resampling identities.
 - AUC sharing z_O: of pairs that share z_O and not z_I. Near .5: z_O tells nothing of the identity. Above: identity leaks into z_O.
 - ID-Div, All-Div: 1 - mean MS-SSIM, over pairs of one identity and over all pairs. {diversity}.
 - Capacity: how many identities there are, estimated from how often two of them are taken for one, at the threshold that takes {rate:.0%} of real ones; no limit seen: no more often than real ones.
-- FD, KD: Frechet and kernel distance to {reference:,} training images, drawn uniformly over identities, in the named space of features; FD of {images:,} images. They have no intervals. Unseen real identities do not score 0, because they are other people, and few.
+- FD, KD: Frechet and kernel distance to {reference:,} training images, drawn uniformly over identities, in the named space of features; FD of {images:,} images. They have no intervals: resampling repeats images, which moves both distances far above what distinct images give. Unseen real identities do not score 0, because they are other people, and few.
 - MB: parameters of G and D in float32, 1 MB = 1,000,000 bytes.
 - {pairs:,} pairs of each source, half matched; seed {seed}.
 """
 
 FACTORS_LEGEND = f"""\
 Share of a factor's variance in generated images that comes from z_I alone / from z_O alone; the rest takes both, or is the reader's error. In
-brackets the factor's spread, of 1 in real images. Read: how much of the factor a regressor explains on unseen people; factors that it explains
-less than {LEAST_EXPLAINED:.0%} of are left out. These numbers have no intervals.
+brackets: 95 % intervals by resampling both codes; the reader's error is not in them. Last the factor's spread, of 1 in real images. Read: how much of the factor a regressor explains on unseen people; factors that it explains
+less than {LEAST_EXPLAINED:.0%} of are left out.
 """
 
 
@@ -76,8 +76,12 @@ def factor_table(rows: Sequence[Row]) -> str:
     lines = [heads, ["---"] * len(heads)]
     for shares in zip(*(row.factors for row in known)):
         first, *_ = shares
-        parts = (f"{one.identity:.0%} / {one.observation:.0%} ({one.spread:.2f})" for one in shares)
-        lines.append([first.name, first.belongs_to, f"{first.explained:.0%}", *parts])
+        cells = (
+            f"{_share(one.identity, one.identity_interval)} / "
+            f"{_share(one.observation, one.observation_interval)}; {one.spread:.2f}"
+            for one in shares
+        )
+        lines.append([first.name, first.belongs_to, f"{first.explained:.0%}", *cells])
     return _markdown(lines)
 
 
@@ -173,6 +177,11 @@ def _estimate(estimate: Estimate | None) -> str:
         return "-"
     value, low, high = (_number(number) for number in estimate)
     return f"{value} ({low} - {high})"
+
+
+def _share(share: float, interval: tuple[float, float] | None) -> str:
+    ends = "" if interval is None else f" ({interval[0]:.0%} - {interval[1]:.0%})"
+    return f"{share:.0%}{ends}"
 
 
 def _number(value: float) -> str:

@@ -13,7 +13,11 @@ from sdgan_tf.evaluation.verification import Curve
 
 
 class Fidelity(NamedTuple):
-    """Distances to the training images in one space of features, without intervals.
+    """Distances to the training images in one space of features.
+
+    They have no intervals. Resampling repeats images: the Frechet distance grows the fewer distinct
+    ones there are, and the kernel of an image with itself is the greatest, so that resampled
+    distances all lie above those of distinct images.
 
     Attributes:
         frechet: Frechet distance, of `images` images.

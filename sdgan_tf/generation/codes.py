@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 
 import numpy as np
 
-from sdgan_tf.files import atomic_file, local_path
+from sdgan_tf.files import atomic_file, local_path, read_arrays
 
 PARTS = ("identity", "observation")
 # What the arrays of a file may take when they are unpacked.
@@ -35,12 +34,7 @@ def load_codes(path: str | Path) -> dict[str, np.ndarray]:
         ValueError: no such file, a damaged one, a giant, or arrays that are no codes.
     """
     try:
-        with zipfile.ZipFile(path) as file:
-            size = sum(item.file_size for item in file.infolist())
-        if size > MAX_BYTES:
-            raise ValueError(f"{size:,} bytes unpacked, more than the {MAX_BYTES:,} allowed")
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        arrays = read_arrays(path, MAX_BYTES)
     except Exception as error:  # A damaged zip file raises nearly anything.
         raise ValueError(f"The codes in {path} cannot be read: {error}") from error
     checked = {}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 
@@ -31,7 +32,7 @@ class ServedModel(tf.Module):
         description: nothing to a string, JSON of what was exported.
     """
 
-    def __init__(self, model: AdversarialModel):
+    def __init__(self, model: AdversarialModel, data: Mapping[str, Any] | None = None):
         super().__init__()
         # Of networks that have an average the average is served.
         served = {name: model.best(name) for name in model.networks}
@@ -46,6 +47,7 @@ class ServedModel(tf.Module):
             "k": model.k,
             "identities": model.identities,
             "scores": scores(model),
+            "data": None if data is None else dict(data),
             "sdgan_tf": __version__,
         }
         codes = tf.TensorSpec([None, model.latents.size], tf.float32)
@@ -147,7 +149,9 @@ def _concrete(function: Callable, specs: dict[str, tf.TensorSpec]):
     return tf.function(checked).get_concrete_function(**specs)
 
 
-def export(model: AdversarialModel, path: str | Path) -> Path:
+def export(
+    model: AdversarialModel, path: str | Path, data: Mapping[str, Any] | None = None
+) -> Path:
     """Writes `model` as a SavedModel, whole or not at all, that needs TensorFlow alone.
 
     Where the extra `serving` is installed, warm-up requests for TF Serving lie beside it.
@@ -156,6 +160,8 @@ def export(model: AdversarialModel, path: str | Path) -> Path:
         model: the model; its averaged generator is the one that is served, where there is one.
         path: the version's folder, such as `saved_models/faces/1`. TF Serving expects a number as
             its name.
+        data: what the export shall say of the data that the model was trained on, see
+            `ExportedModel.data`.
 
     Returns:
         The path.
@@ -167,7 +173,7 @@ def export(model: AdversarialModel, path: str | Path) -> Path:
     model.recalibrate()
     with atomic_folder(path) as folder:
         functions = signatures(model)
-        tf.saved_model.save(ServedModel(model), str(folder), signatures=functions)
+        tf.saved_model.save(ServedModel(model, data), str(folder), signatures=functions)
         if warmup.available():
             requests = warmup.requests(functions, path.resolve().parent.name, batch_rows(model))
             warmup.write(folder, requests)

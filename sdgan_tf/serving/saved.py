@@ -28,6 +28,9 @@ class ExportedModel(ImageModel):
         path: the version's folder.
         model: the registered name of what was exported, such as `"sdgan"`.
         completed_steps: how long it was trained.
+        data: what is known of the data that it was trained on, or None: `"fingerprint"`, that of the
+            training identities, how many `"identities"` they are, and `"flags"`, by which they were
+            opened and split, as strings by name; neither names of identities nor a path.
 
     Args:
         path: the version's folder.
@@ -40,6 +43,7 @@ class ExportedModel(ImageModel):
         self.completed_steps = described["step"]
         self.identities = described["identities"]
         self.k = described["k"]
+        self.data = described.get("data")
         if "latents" in described:
             self.model = described["model"]
             self.image_size, self.channels = described["image_size"], described["channels"]

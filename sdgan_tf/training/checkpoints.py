@@ -8,12 +8,15 @@ from typing import Any
 import numpy as np
 from absl import logging
 
-from sdgan_tf.files import atomic_file, local_path, read_json, write_json
+from sdgan_tf.files import atomic_file, local_path, read_arrays, read_json, write_json
 from sdgan_tf.models import AdversarialModel
 from sdgan_tf.training import upgrade
 
 # Of the name under which a checkpoint holds the number that says how good it is.
 SCORE = "score/"
+# A checkpoint with more bytes than so many times the model's state, which optimizers of another stack may add to, is no
+# checkpoint of it.
+MOST_TIMES, SLACK = 4, 2**24
 
 
 class CheckpointError(RuntimeError):
@@ -128,12 +131,13 @@ class Checkpoints:
             CheckpointError: there is no such checkpoint, its file is damaged, or it belongs to another model.
         """
         path = self.path(step)
+        state = model.state()
+        most = SLACK + MOST_TIMES * sum(np.asarray(value).nbytes for value in state.values())
         try:
-            with np.load(path, allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files if not name.startswith(SCORE)}
+            arrays = read_arrays(path, most)
         except Exception as error:  # A damaged zip file raises nearly anything.
             raise CheckpointError(f"Could not read the checkpoint {path}: {error}") from error
-        state = model.state()
+        arrays = {name: array for name, array in arrays.items() if not name.startswith(SCORE)}
         arrays = upgrade.arrays(arrays)
         if not to_continue:
             arrays, state = _of_use(arrays), _of_use(state)

@@ -13,7 +13,14 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from sdgan_tf.files import FRAGMENTS, atomic_file, local_path, read_json, write_json
+from sdgan_tf.files import (
+    FRAGMENTS,
+    atomic_file,
+    local_path,
+    read_json,
+    remove_fragments,
+    write_json,
+)
 from sdgan_tf.keras_compat import KERAS_VERSION
 from sdgan_tf.training import upgrade
 from sdgan_tf.version import __version__
@@ -127,11 +134,9 @@ class RunDirectory:
                     f"{self.path} holds a run of another configuration. Use the old settings, delete the folder, or name a new "
                     "one by run_dir=FOLDER:\n" + "\n".join(f"  {line}" for line in changes)
                 )
-        # A folder of such a name is not the run's own: an export writes one, perhaps at this moment.
+        # What an evaluation or an export of this run writes at this moment stays.
         for folder in (self.path, self.checkpoints, self.samples):
-            for fragment in folder.glob(FRAGMENTS):
-                if fragment.is_file():
-                    fragment.unlink()
+            remove_fragments(folder)
         if not self.config_file.exists():
             write_json(self.config_file, config)
         write_json(self.path / "versions.json", versions())

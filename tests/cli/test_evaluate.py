@@ -10,7 +10,7 @@ import pytest
 from tensorflow import keras
 
 import sdgan_tf as sd
-from sdgan_tf.cli import evaluate, train
+from sdgan_tf.cli import evaluate, export, train
 from sdgan_tf.data.drawn import IDENTITY_FACTORS, OBSERVATION_FACTORS
 from sdgan_tf.evaluation import load_verifier
 from sdgan_tf.images import save_png
@@ -129,9 +129,29 @@ def test_an_export_is_measured_at_its_own_size(trained, tmp_path):
     asked = (f"--saved_model={tmp_path / 'faces'}", f"--verifier={trained / 'eye'}", *SMALL)
     assert run(*asked, *DATA[1:], f"--out={tmp_path / 'report'}") == 0
     facts, rows, _ = report(tmp_path / "report")
-    assert rows[1]["name"] == "faces, step 2"
+    assert rows[1]["name"] == "faces, step 2, trained on unknown data"
     assert rows[1]["megabytes"] is None
     assert "16x16x3" in facts["data"]["test"]
+
+
+def test_an_export_of_a_run_knows_its_data_and_tells_others_from_them(trained, tmp_path, capsys):
+    made = (f"--run_dir={trained / 'run'}", f"--out={tmp_path / 'faces'}")
+    assert commands.call(export, *made) == 0
+    known = sd.load_saved_model(tmp_path / "faces").data
+    parts = sd.data.drawn(60, 3, 16, seed=5).split()
+    assert known["fingerprint"] == parts.train.fingerprint
+    assert known["identities"] == len(parts.train)
+    assert known["flags"]["test_fraction"] == "0.1" and "data_dir" not in known["flags"]
+    asked = (f"--saved_model={tmp_path / 'faces'}", f"--verifier={trained / 'eye'}", *SMALL)
+    assert run(*asked, f"--out={tmp_path / 'report'}") == 0
+    assert "Note: the model" not in capsys.readouterr().err
+    facts, rows, _ = report(tmp_path / "report")
+    assert rows[1]["name"] == "faces, step 2"
+    assert facts["data"]["test"] == parts.test.summary()
+    # Other shares make test identities of some that were trained on.
+    assert run(*asked, "--test_fraction=0.3", f"--out={tmp_path / 'other'}") == 0
+    assert "Note: the model was trained on other data. If it has seen" in capsys.readouterr().err
+    assert report(tmp_path / "other")[1][1]["name"] == "faces, step 2, trained on other data"
 
 
 def test_a_folder_of_images_is_measured(trained, tmp_path):

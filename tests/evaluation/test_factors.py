@@ -29,6 +29,33 @@ def test_components_are_unbiased():
     np.testing.assert_allclose(np.mean(estimates, axis=0), [4.0, 1.0, 0.25], rtol=0.06)
 
 
+def test_intervals_of_shares_hold_the_truth():
+    """Half of the variance comes from the rows, a third from the columns."""
+
+    class Painted:
+        def generate(self, identities, observations, seed):
+            rng = np.random.default_rng(seed)
+            who, how = rng.normal(0, 30, [identities, 1]), rng.normal(0, 24.5, [1, observations])
+            cell = rng.normal(0, 17.3, [identities, observations])
+            values = np.clip(128 + who + how + cell, 0, 255).astype(np.uint8)
+            return np.broadcast_to(values[..., None, None, None], [*values.shape, 8, 8, 3])
+
+    def network(images):
+        return images[:, 0, 0, :1]
+
+    reader, real = FactorReader(network, ("light",), 1), tiny.people()
+    held = []
+    for seed in range(40):
+        (light,) = shares(reader, Painted(), real, size=24, seed=seed, resamples=200)
+        for truth, share, (low, high) in (
+            (0.5, light.identity, light.identity_interval),
+            (1 / 3, light.observation, light.observation_interval),
+        ):
+            assert low <= share <= high and high - low < 0.5
+            held.append(low <= truth <= high)
+    assert np.mean(held) > 0.85
+
+
 class Painter:
     """A model whose image's brightness comes from its row, and whose contrast is noise."""
 

@@ -32,7 +32,7 @@ FACTS = {
 
 
 FACTORS = [
-    Share("hair", "identity", 0.9, 0.05, 0.05, 1.1, 0.92),
+    Share("hair", "identity", 0.9, 0.05, 0.05, 1.1, 0.92, (0.85, 0.93), (0.0, 0.1)),
     Share("tilt", "observation", 0.0, 0.98, 0.02, 0.7, 0.45),
 ]
 
@@ -80,8 +80,8 @@ def test_the_table_has_a_line_for_each_source():
 def test_known_factors_have_a_table_of_their_own():
     head, _, hair, tilt = factor_table(ROWS).splitlines()
     assert head == "| Factor | Belongs to | Read | fake / one |"
-    assert hair == "| hair | identity | 92% | 90% / 5% (1.10) |"
-    assert tilt == "| tilt | observation | 45% | 0% / 98% (0.70) |"
+    assert hair == "| hair | identity | 92% | 90% (85% - 93%) / 5% (0% - 10%); 1.10 |"
+    assert tilt == "| tilt | observation | 45% | 0% / 98%; 0.70 |"
     assert factor_table(ROWS[:1]) == ""
 
 
@@ -99,7 +99,7 @@ def test_the_report_lies_in_its_folder(tmp_path, monkeypatch):
     assert factor_table(ROWS) in text
     for part in ("eye (identities 7)", "MS-SSIM as it was", "1,234 training", "1% of real",
                  "FD of 77", "200 pairs", "grey images of 8x8 pixels, scale unit, cosine",
-                 "They have no intervals", "These numbers have no intervals", "seed 3", "Test: 9 identities",
+                 "They have no intervals: resampling", "by resampling both codes", "seed 3", "Test: 9 identities",
                  "![Some samples](samples.png)", "![Verification](roc.png)"):  # fmt: skip
         assert part in text
     report = json.loads((folder / "report.json").read_text(), parse_constant=pytest.fail)

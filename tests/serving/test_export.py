@@ -74,6 +74,7 @@ def test_an_export_describes_its_parts_size_and_channels(path, model):
         "k": 2,
         "identities": None,
         "scores": True,
+        "data": None,
     }
     assert {name: description[name] for name in expected} == expected
 

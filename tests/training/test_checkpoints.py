@@ -250,6 +250,16 @@ def test_a_damaged_newest_falls_back_with_a_warning(checkpoints, model, damage, 
     assert "Trying the one before" in caplog.text
 
 
+def test_a_bomb_is_refused_before_it_is_unpacked(checkpoints, model, monkeypatch):
+    path = save(checkpoints, model, 1)
+    with np.load(path) as file:
+        arrays = dict(file)
+    np.savez_compressed(path, **arrays, extra=np.zeros(2**28, np.uint8))
+    monkeypatch.setattr(np, "load", lambda *_, **__: pytest.fail("it was unpacked"))
+    with pytest.raises(CheckpointError, match="bytes unpacked, more than the"):
+        checkpoints.load(model, 1)
+
+
 def test_if_none_can_be_read_nothing_starts_anew(checkpoints, model):
     save(checkpoints, model, 1).write_bytes(b"")
     with pytest.raises(CheckpointError, match="None of the checkpoints"):

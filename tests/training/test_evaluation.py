@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from sdgan_tf import training
 from sdgan_tf.evaluation import Verifier, generator_metrics
+from sdgan_tf.evaluation.pairs import generated_pairs
 from sdgan_tf.training.callbacks import Evaluation, EverySteps, RunLog
 from tests import tiny
 
@@ -52,6 +53,28 @@ def test_numbers_are_added_for_the_callbacks_that_follow(model, people, verifier
     expected = generator_metrics(model, verifier, 20, 3)
     assert set(expected) == NUMBERS
     assert {name: recorder.logs[4][name] for name in NUMBERS} == expected
+
+
+def test_the_best_checkpoint_is_not_chosen_on_the_codes_of_the_final_evaluation(
+    model, verifier, monkeypatch
+):
+    drawn = set()
+    draw = model.identity_codes
+
+    def noting(seeds):
+        drawn.update(np.asarray(seeds).tolist())
+        return draw(seeds)
+
+    monkeypatch.setattr(model, "identity_codes", noting)
+    evaluation = Evaluation(verifier, every=1, pairs=20)
+    evaluation.set_model(model)
+    evaluation.run(1, {})
+    choosing = drawn.copy()
+    drawn.clear()
+    for seed in (0, 1, 1000):
+        generated_pairs(model, 20, seed)
+    assert len(choosing) == 20 and len(drawn) == 60
+    assert not choosing & drawn
 
 
 def test_what_cannot_be_measured_is_refused_when_training_begins(people, verifier):

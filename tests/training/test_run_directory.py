@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from sdgan_tf.files import atomic_folder
 from sdgan_tf.training import RunDirectory, RunError
 from sdgan_tf.training.run_directory import differences
 
@@ -176,15 +177,14 @@ def test_differences_go_into_nested_configurations():
     assert differences(old, old) == []
 
 
-def test_a_folder_that_an_export_left_half_written_does_no_harm(tmp_path):
+def test_a_folder_that_an_evaluation_left_half_written_is_swept_away_unless_it_is_alive(tmp_path):
     opened(tmp_path).close()
-    fragment = tmp_path / "exports" / ".1.123.part"
-    for folder in (fragment, tmp_path / ".2.123.part"):
-        folder.mkdir(parents=True)
-        (folder / ".saved_model.pb.123.part").touch()
-    opened(tmp_path).close()
-    # Perhaps the export is still being written.
-    assert (fragment / ".saved_model.pb.123.part").exists()
+    fragment = tmp_path / ".verifier.123.part"
+    fragment.mkdir()
+    (fragment / "weights.npz").touch()
+    with atomic_folder(tmp_path / "evaluation") as living:
+        opened(tmp_path).close()
+        assert living.exists() and not fragment.exists()
 
 
 def test_a_damaged_configuration_is_told_with_what_to_do(tmp_path):

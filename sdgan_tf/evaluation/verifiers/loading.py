@@ -14,7 +14,7 @@ from tensorflow import keras
 
 from sdgan_tf.evaluation.verifiers.faces import face_verifier
 from sdgan_tf.evaluation.verifiers.verifier import CONFIG, WEIGHTS, Verifier, VerifierError
-from sdgan_tf.files import local_path
+from sdgan_tf.files import local_path, read_arrays
 from sdgan_tf.models import variables
 from sdgan_tf.networks import Embedder
 
@@ -78,8 +78,9 @@ def _load_own(path: Path) -> Verifier:
     network = Embedder(**config["network"])
     network.build()
     state = variables.by_path(network, "verifier")
-    with np.load(path / WEIGHTS, allow_pickle=False) as file:
-        arrays = {name: file[name] for name in file.files}
+    # Headers and padding take little beside the weights.
+    most = 2**20 + 2 * sum(np.asarray(value).nbytes for value in state.values())
+    arrays = read_arrays(path / WEIGHTS, most)
     if {name: tuple(value.shape) for name, value in state.items()} != {
         name: array.shape for name, array in arrays.items()
     }:
