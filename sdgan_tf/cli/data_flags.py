@@ -38,6 +38,12 @@ def define(values: flags.FlagValues) -> None:
     flags.DEFINE_integer(
         "drawn_observations", 16, "How many images are drawn of each of these people.", 1, **at
     )
+    flags.DEFINE_bool(
+        "drawn_bodies",
+        False,
+        "Whether these people are drawn with their whole bodies, in poses, in place of portraits.",
+        **at,
+    )
     flags.DEFINE_integer(
         "data_seed",
         0,
@@ -118,6 +124,13 @@ def define_decoding(values: flags.FlagValues) -> None:
         1,
         **at,
     )
+    flags.DEFINE_bool(
+        "keypoints",
+        False,
+        "Whether the keypoints of the people are needed: beside each image 0001.png a file 0001.json, and 0001.mask.png "
+        "where there is a mask; README.md describes them. Drawn people know theirs.",
+        **at,
+    )
 
 
 def of_run(run_dir: str | Path) -> dict[str, str]:
@@ -158,7 +171,8 @@ def decoding(values: flags.FlagValues) -> dict:
         values: the parsed flags.
 
     Returns:
-        `image_size`, `channels`, `fit`, `on_bad_data`, `on_duplicates` and `max_pixels`.
+        `image_size`, `channels`, `fit`, `on_bad_data`, `on_duplicates`, `max_pixels` and
+        `keypoints`.
     """
     return {
         "image_size": values.image_size,
@@ -167,6 +181,7 @@ def decoding(values: flags.FlagValues) -> dict:
         "on_bad_data": values.on_bad_data,
         "on_duplicates": values.on_duplicates,
         "max_pixels": values.max_pixels,
+        "keypoints": values.keypoints,
     }
 
 
@@ -190,6 +205,7 @@ def load(values: flags.FlagValues, k: int = 1) -> IdentityData:
         manifest=values.manifest,
         drawn_identities=values.drawn_identities,
         drawn_observations=values.drawn_observations,
+        drawn_bodies=values.drawn_bodies,
         seed=values.data_seed,
         verbose=True,
     )

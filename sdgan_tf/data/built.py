@@ -2,14 +2,18 @@
 
 The folder holds `images.u8`, the uint8 images [images, size, size, channels] one after another and
 nothing else, and `index.json`, which says how many there are of whom and what their SHA-256 is.
-The file is mapped into memory: the system reads what is touched and keeps what fits.
+Where they were asked for, `keypoints.f32`, little-endian float32 [images, 18, 3], and `mask.u8`,
+uint8 [images, size, size, 1], lie beside it in the same order. The files of images and masks are
+mapped into memory: the system reads what is touched and keeps what fits.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import itertools
 import json
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,13 +24,15 @@ from tqdm.auto import tqdm
 
 from sdgan_tf.data import decoding
 from sdgan_tf.data.checks import Checked, check_images, find_files, parallel_map
-from sdgan_tf.data.identity_data import IdentityData
+from sdgan_tf.data.identity_data import IdentityData, digest_of
+from sdgan_tf.data.keypoints import shapes
 from sdgan_tf.data.names import PARTS, name_bytes
 from sdgan_tf.data.report import Report, check_on_bad_data, check_on_duplicates, settle
 from sdgan_tf.data.tfrecord import holds_records
 from sdgan_tf.files import atomic_folder, local_path
 
 INDEX_FILE, IMAGES_FILE = "index.json", "images.u8"
+FIELD_FILES = {"keypoints": "keypoints.f32", "mask": "mask.u8"}
 FORMAT = "sdgan_tf built data"
 VERSION = 1
 
@@ -34,8 +40,8 @@ VERSION = 1
 class Index(NamedTuple):
     """What `index.json` says.
 
-    `names`, `counts` and `digests`, the SHA-256 of the identity's images, have an entry for each
-    identity; `linked` and `parts` are as in `IdentityData`.
+    `names`, `counts` and `digests`, the SHA-256 of the identity's images and of what else is known
+    of them, have an entry for each identity; `linked` and `parts` are as in `IdentityData`.
     """
 
     image_size: int
@@ -60,6 +66,7 @@ def build(
     k: int = 1,
     manifest: str | os.PathLike = "",
     verbose: bool = False,
+    keypoints: bool = False,
 ) -> Report:
     """Decodes a folder of images into one file, for data larger than memory.
 
@@ -78,6 +85,7 @@ def build(
         k: how many images each identity should have.
         manifest: see `from_directory`.
         verbose: whether to show a progress bar.
+        keypoints: whether each image has to have keypoints, see `from_directory`.
 
     Returns:
         The `Report` on the images.
@@ -94,12 +102,15 @@ def build(
     target = local_path(out)
     listing = find_files(data_dir, manifest)
     report = Report(listing.root, k, on_duplicates)
-    checked = check_images(listing, report, image_size, channels, fit, max_pixels, verbose)
+    checked = check_images(
+        listing, report, image_size, channels, fit, max_pixels, verbose, keypoints
+    )
     index = {"format": FORMAT, "version": VERSION}
     index.update(image_size=image_size, channels=channels, fit=fit)
     try:
         with atomic_folder(target) as folder:
-            index.update(_write(checked, folder / IMAGES_FILE))
+            files = FIELD_FILES if keypoints else {}
+            index.update(_write(checked, folder, files))
             settle(report, on_bad_data)
             index.update(linked=report.linked)
             if report.parts:
@@ -119,7 +130,9 @@ def is_built(path: str | os.PathLike) -> bool:
     return os.path.isfile(os.path.join(path, INDEX_FILE)) and not holds_records(path)
 
 
-def from_built(path: str | os.PathLike, on_bad_data: str = "fail") -> IdentityData:
+def from_built(
+    path: str | os.PathLike, on_bad_data: str = "fail", keypoints: bool = False
+) -> IdentityData:
     """Opens a folder that `build` wrote.
 
     The file of images must not change while it is open: the system ends a process that reads
@@ -128,16 +141,23 @@ def from_built(path: str | os.PathLike, on_bad_data: str = "fail") -> IdentityDa
     Args:
         path: the folder.
         on_bad_data: `"fail"` or `"skip"`, see `IdentityData`.
+        keypoints: whether the data must hold keypoints. Data that hold some have them always.
 
     Returns:
         The data, with the same tuples as the folder they were built of.
 
     Raises:
-        ValueError: the folder was not written by `build`, or is damaged.
+        ValueError: the folder was not written by `build`, is damaged, or holds no keypoints.
     """
-    index, images = _open(str(local_path(path)))
+    index, images, fields = _open(str(local_path(path)), keypoints)
     data = IdentityData(
-        index.names, index.counts, images, on_bad_data, linked=index.linked, parts=index.parts
+        index.names,
+        index.counts,
+        images,
+        on_bad_data,
+        fields=fields,
+        linked=index.linked,
+        parts=index.parts,
     )
     data._digests, data._place = index.digests, "on disk"
     return data
@@ -162,13 +182,16 @@ def read_index(path: str | os.PathLike) -> Index:
         ) from error
 
 
-def check_built(path: str | os.PathLike, k: int = 1, verbose: bool = False) -> Report:
+def check_built(
+    path: str | os.PathLike, k: int = 1, verbose: bool = False, keypoints: bool = False
+) -> Report:
     """Reads a folder that `build` wrote from end to end and compares checksums.
 
     Args:
         path: the folder.
         k: how many images each identity should have.
         verbose: whether to show a progress bar.
+        keypoints: whether the data must hold keypoints.
 
     Returns:
         The `Report`, with identities whose images have changed under `broken`.
@@ -176,13 +199,14 @@ def check_built(path: str | os.PathLike, k: int = 1, verbose: bool = False) -> R
     Raises:
         ValueError: the folder was not written by `build`, or a file is missing or cut short.
     """
-    index, images = _open(str(local_path(path)))
+    index, images, fields = _open(str(local_path(path)), keypoints)
     report = Report(os.fspath(path), k, counts=dict.fromkeys(index.names, 0), linked=index.linked)
     ends = np.cumsum(index.counts)
 
     def digest(identity: int) -> bytes:
         start = ends[identity] - index.counts[identity]
-        return hashlib.sha256(images[start : ends[identity]]).digest()
+        part = slice(start, ends[identity])
+        return digest_of(images[part], {name: values[part] for name, values in fields.items()})
 
     digests = parallel_map(digest, range(len(index.names)))
     for identity, actual in enumerate(
@@ -197,22 +221,36 @@ def check_built(path: str | os.PathLike, k: int = 1, verbose: bool = False) -> R
     return report
 
 
-def _write(checked: Iterator[Checked], path: Path) -> dict[str, list]:
-    """Writes the images; returns the `names`, `counts` and `sha256` of the identities."""
+def _write(checked: Iterator[Checked], folder: Path, files: dict[str, str]) -> dict[str, list]:
+    """Writes the images, and what else is known of them into files by field; returns the `names`, `counts` and `sha256`
+    of the identities.
+    """
     columns: dict[str, list] = {"names": [], "counts": [], "sha256": []}
-    with open(path, "wb") as file:
+    with contextlib.ExitStack() as stack:
+        opened = [
+            stack.enter_context(open(folder / file, "wb"))
+            for file in (IMAGES_FILE, *files.values())
+        ]
         for name, group in itertools.groupby(checked, key=lambda image: image.identity):
             digest, count = hashlib.sha256(), 0
+            fields: dict[str, list[bytes]] = {field: [] for field in files}
             for image in group:
-                file.write(image.pixels)
+                opened[0].write(image.pixels)
                 digest.update(image.pixels)
+                for field, rows in fields.items():
+                    rows.append(image.fields[field].tobytes())
                 count += 1
+            # In the order in which `IdentityData` goes through them.
+            for file, (field, rows) in zip(opened[1:], sorted(fields.items())):
+                content = b"".join(rows)
+                file.write(content)
+                digest.update(field.encode() + content)
             for column, value in zip(columns.values(), (name, count, digest.hexdigest())):
                 column.append(value)
     return columns
 
 
-def _open(folder: str) -> tuple[Index, np.ndarray]:
+def _open(folder: str, keypoints: bool) -> tuple[Index, np.ndarray, dict[str, np.ndarray]]:
     if holds_records(folder):
         raise ValueError(
             f"{folder!r} holds TFRecords, such as the shards of earlier versions. Convert them by "
@@ -225,10 +263,28 @@ def _open(folder: str) -> tuple[Index, np.ndarray]:
             "build DIR --out=BUILT`."
         )
     index = read_index(folder)
-    shape = (int(index.counts.sum()), index.image_size, index.image_size, index.channels)
-    path = os.path.join(folder, IMAGES_FILE)
+    count = int(index.counts.sum())
+    images = _mapped(
+        folder, IMAGES_FILE, (count, *[index.image_size] * 2, index.channels), np.uint8
+    )
+    fields = {}
+    # Either all of them were written, or none.
+    if any(os.path.exists(os.path.join(folder, file)) for file in FIELD_FILES.values()):
+        for name, (shape, dtype) in shapes(index.image_size).items():
+            fields[name] = _mapped(folder, FIELD_FILES[name], (count, *shape), dtype)
+    elif keypoints:
+        raise ValueError(
+            f"The data in {folder!r} were built without keypoints. Build them again by "
+            "`bin/data build DIR --out=BUILT --keypoints`. Received: keypoints=True"
+        )
+    return index, images, fields
+
+
+def _mapped(folder: str, name: str, shape: tuple[int, ...], dtype: type) -> np.ndarray:
+    """A file of a folder of built data as an array; raises a `ValueError` where it is not of this size."""
+    path = os.path.join(folder, name)
     size = os.path.getsize(path) if os.path.isfile(path) else None
-    expected = index.image_size**2 * index.channels * shape[0]
+    expected = math.prod(shape) * np.dtype(dtype).itemsize
     if size != expected:
         state = "is missing" if size is None else f"has {size:,} bytes"
         raise ValueError(
@@ -236,7 +292,7 @@ def _open(folder: str) -> tuple[Index, np.ndarray]:
             "the data again by `bin/data build`."
         )
     # Copy on write: TensorFlow shares only what could be written to, and nothing ever is.
-    return index, np.memmap(path, np.uint8, "c", shape=shape)
+    return np.memmap(path, dtype, "c", shape=shape)
 
 
 def _parse(content: dict) -> Index:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from tqdm.auto import tqdm
 
-from sdgan_tf.data import decoding
+from sdgan_tf.data import decoding, keypoints
 from sdgan_tf.data.listed import read_manifest
 from sdgan_tf.data.names import joined
 from sdgan_tf.data.report import Report
@@ -22,11 +22,20 @@ from sdgan_tf.data.tfrecord import find_records, holds_records
 
 
 class Checked(NamedTuple):
-    """An image that passed: its identity, its file and uint8 `[size, size, channels]`."""
+    """An image that passed.
+
+    Attributes:
+        identity: who is in it.
+        path: its file.
+        pixels: uint8 `[size, size, channels]`.
+        fields: what else was asked for, by name: `"keypoints"`, float32 `[18, 3]`, and `"mask"`, uint8 `[size, size,
+            1]`.
+    """
 
     identity: str
     path: str
     pixels: np.ndarray
+    fields: dict[str, np.ndarray]
 
 
 def find_files(path: str | os.PathLike, manifest: str | os.PathLike = "") -> Listing:
@@ -44,6 +53,7 @@ def check_images(
     fit: str,
     max_pixels: int = decoding.MAX_PIXELS,
     verbose: bool = False,
+    with_keypoints: bool = False,
 ) -> Iterator[Checked]:
     """Reads, checks and decodes every image once, on all processors.
 
@@ -56,23 +66,39 @@ def check_images(
         fit: `"crop"` or `"pad"`, see `decoding.decode`.
         max_pixels: larger images are broken ones.
         verbose: whether to show a progress bar.
+        with_keypoints: whether each image has to have a file of keypoints, see `data.keypoints`.
 
     Yields:
         Each good image as `Checked`, in the order of `listing`.
+
+    Raises:
+        ValueError: keypoints are asked of TFRecords, which hold none.
     """
     decoding.check_options(image_size, channels, fit)
+    if with_keypoints and listing.layout == "records":
+        raise ValueError(
+            f"{listing.root!r} holds TFRecords, in which there are no keypoints: use the folder of images they were "
+            "made of. Received: keypoints=True"
+        )
     report.counts = dict.fromkeys(listing.identities, 0)
     report.broken += listing.broken
     report.ignored, report.nested, report.merged = listing.ignored, listing.nested, listing.merged
     report.parts = listing.parts
+    if with_keypoints:
+        used = (keypoints.KEYPOINTS_ENDING, keypoints.MASK_ENDING)
+        report.ignored = {kind: n for kind, n in listing.ignored.items() if kind not in used}
     sizes, modes = collections.Counter(), collections.Counter()
     files_of_hash = collections.defaultdict(list)
 
     def look(path: str):
         try:
             header, pixels = listing.decode(path, image_size, channels, fit, max_pixels)
+            fields = {}
+            if with_keypoints:
+                read = keypoints.read(listing.root, path, header.upright, image_size, fit)
+                fields = dict(zip(keypoints.FIELDS, read))
             # Of what will be seen, not of the file: copies are often saved anew.
-            return hashlib.sha256(pixels).digest(), header, pixels
+            return hashlib.sha256(pixels).digest(), header, pixels, fields
         except decoding.BadImage as error:
             return error
 
@@ -83,14 +109,14 @@ def check_images(
         if isinstance(result, decoding.BadImage):
             report.broken.append((path, result.reason))
             continue
-        digest, header, pixels = result
+        digest, header, pixels, fields = result
         files_of_hash[digest].append((name, path))
         if report.on_duplicates == "drop" and len(files_of_hash[digest]) > 1:
             continue
         report.counts[name] += 1
         sizes[f"{header.width}x{header.height}"] += 1
         modes[f"{header.format} {header.mode}"] += 1
-        yield Checked(name, path, pixels)
+        yield Checked(name, path, pixels, fields)
     report.sizes, report.modes = dict(sizes.most_common()), dict(modes.most_common())
     _report_duplicates(report, [group for group in files_of_hash.values() if len(group) > 1])
 

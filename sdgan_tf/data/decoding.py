@@ -34,12 +34,35 @@ class BadImage(ValueError):
 
 
 class Header(NamedTuple):
-    """What an image's header says, before anything is decoded."""
+    """What an image's header says, before anything is decoded.
+
+    Attributes:
+        width: in pixels.
+        height: in pixels.
+        mode: of Pillow.
+        format: of the file.
+        upright: width and height of the image as it is seen, once it is decoded.
+    """
 
     width: int
     height: int
     mode: str
     format: str
+    upright: tuple[int, int] = (0, 0)
+
+
+class Placement(NamedTuple):
+    """How an upright image lies in its square.
+
+    Attributes:
+        box: what of it is kept, in its own pixels: left, top, right, bottom.
+        inner: width and height to which that is resized.
+        corner: column and row of the square at which it begins.
+    """
+
+    box: tuple[int, int, int, int]
+    inner: tuple[int, int]
+    corner: tuple[int, int]
 
 
 def read_bytes(path: str, max_file_bytes: int = MAX_FILE_BYTES) -> bytes:
@@ -106,6 +129,40 @@ def decode(
     return decode_with_header(contents, path, image_size, channels, fit, max_pixels)[1]
 
 
+def decode_mask(
+    contents: bytes, path: str, size: tuple[int, int], image_size: int, fit: str
+) -> np.ndarray:
+    """Decodes the mask of an image so that it lies in the square as the image does.
+
+    Args:
+        contents: of its file.
+        path: of its file, for errors.
+        size: width and height of the upright image, which the mask must have.
+        image_size: height and width of the result.
+        fit: `"crop"` or `"pad"`, as for the image; what is padded is no person.
+
+    Returns:
+        uint8 `[image_size, image_size, 1]`, 1 where at least half of a pixel is white, else 0.
+
+    Raises:
+        BadImage: it is damaged or of another size than the image.
+    """
+    from PIL import Image
+
+    with _open(contents, path) as mask:
+        try:
+            if mask.size != size:
+                raise ValueError(f"it has {mask.size} pixels, the image {size}")
+            mask = _upright(mask, 1)
+        except Exception as error:
+            raise BadImage(path, f"no mask of the image: {_words(error)}") from error
+    where = place(*size, image_size, fit)
+    mask = mask.resize(where.inner, Image.Resampling.BOX, box=where.box)
+    canvas = Image.new("L", (image_size, image_size))
+    canvas.paste(mask, where.corner)
+    return (np.asarray(canvas)[..., np.newaxis] >= 128).astype(np.uint8)
+
+
 def check_options(image_size: int, channels: int, fit: str) -> None:
     """Raises a `ValueError` unless `decode` takes these arguments."""
     if image_size < 1:
@@ -139,11 +196,24 @@ def decode_with_header(
                 # Decoding skips the checksums of a PNG and may end before its last chunks.
                 with _open(contents, path) as copy:
                     copy.verify()
-            image = _resize(_upright(image, channels), image_size, fit)
+            image = _upright(image, channels)
+            header = header._replace(upright=image.size)
+            image = _resize(image, image_size, fit)
         # The decoders raise all kinds of errors on damaged files, from OSError to SyntaxError.
         except Exception as error:
             raise BadImage(path, f"cannot be decoded: {_words(error)}") from error
     return header, np.asarray(image, np.uint8).reshape(image_size, image_size, channels)
+
+
+def place(width: int, height: int, size: int, fit: str) -> Placement:
+    """How an upright image lies in a square of edge `size`."""
+    side = min(width, height) if fit == "crop" else max(width, height)
+    if fit == "crop":
+        left, top = (width - side) // 2, (height - side) // 2
+        return Placement((left, top, left + side, top + side), (size, size), (0, 0))
+    inner = (max(1, round(width * size / side)), max(1, round(height * size / side)))
+    corner = ((size - inner[0]) // 2, (size - inner[1]) // 2)
+    return Placement((0, 0, width, height), inner, corner)
 
 
 def square(
@@ -226,15 +296,14 @@ def _resize(image, size: int, fit: str):
     width, height = image.size
     if (width, height) == (size, size):
         return image
-    side = min(width, height) if fit == "crop" else max(width, height)
+    where = place(width, height, size, fit)
     # Lanczos rings least where detail is lost, bicubic where none is there to begin with.
+    side = max(where.box[2] - where.box[0], where.box[3] - where.box[1])
     resample = Image.Resampling.LANCZOS if side > size else Image.Resampling.BICUBIC
     if fit == "crop":
-        left, top = (width - side) // 2, (height - side) // 2
-        return image.resize((size, size), resample, box=(left, top, left + side, top + side))
-    inner = tuple(max(1, round(length * size / side)) for length in (width, height))
-    if inner != (width, height):
-        image = image.resize(inner, resample)
+        return image.resize(where.inner, resample, box=where.box)
+    if where.inner != (width, height):
+        image = image.resize(where.inner, resample)
     canvas = Image.new(image.mode, (size, size), "white")
-    canvas.paste(image, ((size - inner[0]) // 2, (size - inner[1]) // 2))
+    canvas.paste(image, where.corner)
     return canvas

@@ -97,7 +97,11 @@ class IdentityData:
         self._starts = np.cumsum(counts) - counts
         self._images, self._tensor = arrays.share(images)
         with tf.init_scope(), tf.device("CPU:0"):
-            self._fields = {name: tf.constant(values) for name, values in fields.items()}
+            # Masks may be as large as the images, and are shared as they are.
+            self._fields = {
+                name: arrays.share(values)[1] if values.dtype == np.uint8 else tf.constant(values)
+                for name, values in fields.items()
+            }
 
     @property
     def images(self) -> np.ndarray:
@@ -304,11 +308,17 @@ class IdentityData:
         """The SHA-256 of all that is known of the identity's images."""
         if self._digests is not None:
             return self._digests[identity]
-        start, count = self._starts[identity], self.counts[identity]
-        digest = hashlib.sha256(self._images[start : start + count])
-        for name, values in sorted(self._fields.items()):
-            digest.update(name.encode() + values[start : start + count].numpy().tobytes())
-        return digest.digest()
+        part = slice(self._starts[identity], self._starts[identity] + self.counts[identity])
+        fields = {name: values[part].numpy() for name, values in self._fields.items()}
+        return digest_of(self._images[part], fields)
+
+
+def digest_of(images: np.ndarray, fields: dict[str, np.ndarray]) -> bytes:
+    """The SHA-256 of the images of an identity and of what else is known of them."""
+    digest = hashlib.sha256(images)
+    for name, values in sorted(fields.items()):
+        digest.update(name.encode() + values.tobytes())
+    return digest.digest()
 
 
 def _shuffled(count: int, seed: int, stream: str, step: int) -> np.ndarray:

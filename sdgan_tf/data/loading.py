@@ -28,6 +28,7 @@ def from_directory(
     k: int = 1,
     manifest: str | os.PathLike = "",
     verbose: bool = False,
+    keypoints: bool = False,
 ) -> IdentityData:
     """Reads the images of a folder into memory, by identity.
 
@@ -51,6 +52,9 @@ def from_directory(
             relative to the folder, `identity` and, for all images or for none, `split`: `train`, `validation` or
             `test`.
         verbose: whether to show a progress bar.
+        keypoints: whether each image has to have keypoints, and a mask where it has one, see
+            `data.keypoints`. Batches then have the fields `"keypoints"`, float32 `[b, k, 18, 3]`,
+            and `"mask"`, uint8 `[b, k, h, w, 1]`.
 
     Returns:
         The data, whose `report` says what the data doctor saw.
@@ -72,6 +76,7 @@ def from_directory(
         max_bytes,
         k,
         verbose,
+        keypoints,
     )
 
 
@@ -108,6 +113,8 @@ def load(
     drawn_observations: int = 16,
     seed: int = 0,
     verbose: bool = False,
+    keypoints: bool = False,
+    drawn_bodies: bool = False,
 ) -> IdentityData:
     """Opens a data set, whatever it is: a folder of images, built data, or the drawn people.
 
@@ -126,6 +133,9 @@ def load(
         drawn_observations: how many images to draw of each.
         seed: which people to draw.
         verbose: whether to show a progress bar.
+        keypoints: whether the keypoints and masks of the people are wanted, see `from_directory`.
+            Built data must have been built with them.
+        drawn_bodies: whether whole bodies are drawn in place of portraits.
 
     Returns:
         The data.
@@ -139,7 +149,16 @@ def load(
             f"themselves. Received: manifest={os.fspath(manifest)!r}, data_dir={os.fspath(path)!r}"
         )
     if not os.fspath(path):
-        return drawn(drawn_identities, drawn_observations, image_size, seed, channels, on_bad_data)
+        return drawn(
+            drawn_identities,
+            drawn_observations,
+            image_size,
+            seed,
+            channels,
+            on_bad_data,
+            keypoints=keypoints,
+            bodies=drawn_bodies,
+        )
     if not (is_built(path) or holds_records(path)):
         return from_directory(
             path,
@@ -152,8 +171,9 @@ def load(
             k=k,
             manifest=manifest,
             verbose=verbose,
+            keypoints=keypoints,
         )
-    data = from_built(path, on_bad_data)
+    data = from_built(path, on_bad_data, keypoints)
     index = read_index(path)
     built = {"image_size": index.image_size, "channels": index.channels, "fit": index.fit}
     asked = {"image_size": image_size, "channels": channels, "fit": fit}
@@ -175,6 +195,7 @@ def check(
     k: int = 1,
     manifest: str | os.PathLike = "",
     verbose: bool = False,
+    keypoints: bool = False,
 ) -> Report:
     """Looks at a whole data set without keeping it: the data doctor.
 
@@ -189,6 +210,7 @@ def check(
         k: how many images each identity should have.
         manifest: see `from_directory`.
         verbose: whether to show a progress bar.
+        keypoints: whether each image has to have keypoints, see `from_directory`.
 
     Returns:
         The `Report`.
@@ -198,10 +220,12 @@ def check(
     """
     check_on_duplicates(on_duplicates)
     if is_built(path):
-        return check_built(path, k, verbose)
+        return check_built(path, k, verbose, keypoints)
     listing = find_files(path, manifest)
     report = Report(listing.root, k, on_duplicates)
-    for _ in check_images(listing, report, image_size, channels, fit, max_pixels, verbose):
+    for _ in check_images(
+        listing, report, image_size, channels, fit, max_pixels, verbose, keypoints
+    ):
         pass
     return report
 

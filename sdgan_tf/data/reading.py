@@ -8,6 +8,7 @@ from sdgan_tf.data import decoding
 from sdgan_tf.data.arrays import MAX_BYTES, aligned_empty, check_memory
 from sdgan_tf.data.checks import check_images
 from sdgan_tf.data.identity_data import IdentityData
+from sdgan_tf.data.keypoints import shapes
 from sdgan_tf.data.report import Report, check_on_bad_data, check_on_duplicates, settle
 from sdgan_tf.data.sources import Listing
 
@@ -23,17 +24,24 @@ def read_listing(
     max_bytes: int = MAX_BYTES,
     k: int = 1,
     verbose: bool = False,
+    keypoints: bool = False,
 ) -> IdentityData:
     """The images of a listing; arguments, result and errors are those of `from_directory`."""
     check_on_bad_data(on_bad_data)
     check_on_duplicates(on_duplicates)
     decoding.check_options(image_size, channels, fit)
-    check_memory(listing.images, image_size, channels, max_bytes)
+    check_memory(listing.images, image_size, channels + keypoints, max_bytes)
     images = aligned_empty((listing.images, image_size, image_size, channels))
+    known = shapes(image_size) if keypoints else {}
+    fields = {name: np.empty((listing.images, *s), dtype) for name, (s, dtype) in known.items()}
     report = Report(listing.root, k, on_duplicates)
     filled = 0
-    for image in check_images(listing, report, image_size, channels, fit, max_pixels, verbose):
+    for image in check_images(
+        listing, report, image_size, channels, fit, max_pixels, verbose, keypoints
+    ):
         images[filled] = image.pixels
+        for name, values in fields.items():
+            values[filled] = image.fields[name]
         filled += 1
     settle(report, on_bad_data)
     kept = {name: count for name, count in report.counts.items() if count}
@@ -44,6 +52,7 @@ def read_listing(
         images[:filled],
         on_bad_data,
         report,
+        fields={name: values[:filled] for name, values in fields.items()},
         linked=report.linked,
         parts=report.parts,
     )

@@ -10,6 +10,7 @@ import unicodedata
 import numpy as np
 
 from sdgan_tf.data.decoding import EXTENSIONS, Header, decode_with_header, read_bytes
+from sdgan_tf.data.keypoints import MASK_ENDING
 from sdgan_tf.data.names import same_name
 from sdgan_tf.files import local_path
 
@@ -154,6 +155,9 @@ def _scan(folder: str) -> tuple[list[str], list[str], list[str], list[tuple[str,
                     continue
                 if is_folder:
                     folders.append(entry.name)
+                elif entry.name.lower().endswith(MASK_ENDING):
+                    # It belongs to an image; whoever asks for masks looks for it there.
+                    others.append(MASK_ENDING)
                 elif extension in EXTENSIONS:
                     images.append(entry.name)
                 else:

@@ -77,8 +77,8 @@ def test_bad_data_build_nothing_or_are_left_out(folder, tmp_path):
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(28, "No space left on device")])
 def test_an_interrupted_build_leaves_nothing(folder, tmp_path, monkeypatch, error):
-    def write(checked, path):
-        path.write_bytes(next(checked).pixels)
+    def write(checked, folder, files):
+        (folder / "images.u8").write_bytes(next(checked).pixels)
         raise error
 
     monkeypatch.setattr(built_module, "_write", write)

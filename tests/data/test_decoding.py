@@ -27,7 +27,7 @@ def test_lossless_formats_keep_every_pixel(kind):
     contents = encoded(COLOURS, kind, **({"lossless": True} if kind == "WEBP" else {}))
     np.testing.assert_array_equal(decode(contents, 8), COLOURS)
     header, _ = decode_with_header(contents, "x", 8, 3, "crop", 64)
-    assert header == (8, 8, "RGB", kind)
+    assert header == (8, 8, "RGB", kind, (8, 8))
 
 
 def test_jpeg_and_gif_come_close():

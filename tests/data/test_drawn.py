@@ -5,9 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from sdgan_tf.data import drawn, keypoints
 from sdgan_tf.data.drawn import (
+    BODIES,
     IDENTITY_FACTORS,
     OBSERVATION_FACTORS,
+    PORTRAITS,
+    annotate,
     identity_factors,
     observation_factors,
     render,
@@ -184,3 +188,96 @@ def test_a_turn_to_the_other_side_mirrors_the_pose():
 def test_bad_arguments_are_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+styles = pytest.mark.parametrize("style", [PORTRAITS, BODIES], ids=["portraits", "bodies"])
+
+
+def of_style(style, people=6, images=8):
+    """Return factors, index pair by index pair, of a style."""
+    who, number = pairs(people, images)
+    return identity_factors(2, who, style), observation_factors(2, who, number, style)
+
+
+@styles
+def test_what_changes_with_the_background_alone_is_not_in_the_mask(style):
+    identity, observation = of_style(style)
+    points, masks = annotate(identity, observation, 48, style)
+    # The last columns: where the light or a wall is.
+    names = [n for n in ("background", "wall", "floor", "window") if n in style.observation_factors]
+    moved = observation.copy()
+    for name in names:
+        moved[:, style.observation_factors.index(name)] += np.float32(0.5)
+    moved %= 1
+    images, others = (render(identity, values, 48, style) for values in (observation, moved))
+    same = np.all(images == others, axis=-1)
+    # Inside its outline a person is the same before any wall (bodies are thin); all around differs nearly everywhere.
+    inner = masks[..., 0] == 1
+    assert (same & inner).sum() / inner.sum() > (0.9 if style is PORTRAITS else 0.65)
+    assert (same & ~inner).sum() / (~inner).sum() < 0.02
+    again, same_masks = annotate(identity, moved, 48, style)
+    np.testing.assert_array_equal(points, again)
+    np.testing.assert_array_equal(masks, same_masks)
+
+
+@styles
+def test_keypoints_lie_on_the_person(style):
+    points, masks = annotate(*of_style(style), 64, style)
+    assert points.shape == (48, 18, 3) and points.dtype == np.float32
+    seen = points[..., 2] == 1
+    assert np.all(points[~seen] == 0) and 0.3 < seen.mean() < 1
+    rows, columns = np.rint(points[..., :2]).astype(int).transpose(2, 0, 1)
+    on = masks[np.arange(48)[:, None], rows, columns, 0] == 1
+    assert on[seen].mean() > 0.94
+    # The person's own right is on the left of the image, as seen from the front.
+    right, left = keypoints.NAMES.index("right_shoulder"), keypoints.NAMES.index("left_shoulder")
+    assert np.all(points[:, right, 1] < points[:, left, 1])
+
+
+def test_the_nose_is_where_the_nose_is_drawn():
+    """Change the length of the nose alone: what differs is around the keypoint, which moves down with it."""
+    who, number = pairs(6, 4)
+    identity, observation = identity_factors(1, who), observation_factors(1, who, number)
+    longer = identity.copy()
+    column = IDENTITY_FACTORS.index("nose_length")
+    identity[:, column], longer[:, column] = 0, 1
+    change = render(identity, observation).astype(int) - render(longer, observation)
+    for points, more, difference in zip(
+        annotate(identity, observation)[0], annotate(longer, observation)[0], abs(change).sum(-1)
+    ):
+        rows, columns = np.nonzero(difference)
+        assert rows.min() < more[0, 0] < rows.max() and columns.min() < more[0, 1] < columns.max()
+        assert more[0, 0] > points[0, 0]
+
+
+def test_a_raised_arm_moves_its_own_joints_alone():
+    who, number = pairs(5, 4)
+    identity, observation = of_style(BODIES, 5, 4)
+    raised = observation.copy()
+    raised[:, BODIES.observation_factors.index("left_arm")] = 1
+    before, after = (annotate(identity, values, 64, BODIES)[0] for values in (observation, raised))
+    mine = [keypoints.NAMES.index(f"left_{part}") for part in ("elbow", "wrist")]
+    others = [place for place in range(18) if place not in mine]
+    np.testing.assert_array_equal(before[:, others], after[:, others])
+    shoulder = after[:, keypoints.NAMES.index("left_shoulder"), 0]
+    up = after[:, mine[0], 2] == 1
+    assert up.sum() > 10 and np.all(after[up, mine[0], 0] < shoulder[up])
+
+
+def test_drawn_data_give_keypoints_where_asked_and_the_same_images():
+    plain = drawn(4, 3, 32)
+    known = drawn(4, 3, 32, keypoints=True)
+    np.testing.assert_array_equal(plain.images, known.images)
+    assert plain.fields == {} and set(known.fields) == {"keypoints", "mask"}
+    assert plain.fingerprint != known.fingerprint
+    bodies = drawn(4, 3, 32, keypoints=True, bodies=True)
+    assert bodies.factors["identity_names"] == BODIES.identity_factors
+    assert bodies.factors["observation"].shape == (12, len(BODIES.observation_factors))
+    batch = next(iter(bodies.tuples(k=1, batch_size=2)))
+    assert batch["keypoints"].shape == (2, 1, 18, 3) and batch["mask"].shape == (2, 1, 32, 32, 1)
+
+
+def test_bodies_have_the_same_bytes_everywhere():
+    images = render(*of_style(BODIES, 2, 2), 32, BODIES)
+    coarse = images.reshape(4, 2, 16, 2, 16, 3).mean((0, 2, 4)).round().astype(np.uint8)
+    assert coarse.tobytes().hex() == "aaaa98a5a98e8f8c7b8d8775"

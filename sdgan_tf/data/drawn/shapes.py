@@ -82,9 +82,12 @@ class Window:
 class Canvas:
     """Images under way: float32 colours in [0, 1], one plane of pixels a colour for speed."""
 
+    window_class: type[Window] = Window
+    planes = 3
+
     def __init__(self, images: int, size: int) -> None:
         self.size = size
-        self.pixels = np.zeros((images, 3, size, size), np.float32)
+        self.pixels = np.zeros((images, self.planes, size, size), np.float32)
 
     def window(
         self, p: Scene, x: Value, y: Value, reach: Value, tall: Value | None = None
@@ -116,7 +119,20 @@ class Canvas:
             self.pixels[row, :, top:bottom, left:right]
             for row, (left, right), (top, bottom) in zip(p.rows.tolist(), *corners)
         ]
-        return Window(views, axes[0], axes[1].transpose(0, 2, 1))
+        return self.window_class(views, axes[0], axes[1].transpose(0, 2, 1))
+
+
+class _CoverageWindow(Window):
+    def paint(self, colour: np.ndarray, alpha: np.ndarray) -> None:
+        for i, under in enumerate(self.views):
+            under += (1 - under) * alpha[i]
+
+
+class Coverage(Canvas):
+    """How much of each pixel is painted over: a single plane from 0 to 1, for masks."""
+
+    window_class = _CoverageWindow
+    planes = 1
 
 
 def smooth(low: float, high: float, value: np.ndarray) -> np.ndarray:

@@ -86,17 +86,17 @@ def _palette(colours: str) -> np.ndarray:
     return np.array([list(bytes.fromhex(c)) for c in colours.split()], np.float32) / 255
 
 
-_SKIN = _palette("fbd6bc f5c8a4 ecb88f d69c6e b4784e 8c5737 653e2a")
+SKIN = _palette("fbd6bc f5c8a4 ecb88f d69c6e b4784e 8c5737 653e2a")
 _BLUSH = _palette("ff9f94 f5937f e28263 c26a4c 9d4f3a 78382c 562621")
-_HAIR = _palette(
+HAIR = _palette(
     "2b252d 2b252d 3a2a28 4b2f26 6b4229 8a5430 b5622c d9762f "
     "dfa951 f0cf85 f1e3c3 a9adb5 e8698f 2fa3a0 7d5cc0 3f6fd0"
 )
 _IRIS = _palette("4a2d20 7a4a28 3c7a4e 3d86b8 6d8796 a0702c")
 _LIPS = _palette("c96b66 b5524f d4556a a83f52 c47a68 8e3d45")
-_CLOTHES = _palette("2f4b7c d1495b edae49 00798c 66a182 5f4b8b e8e4da 2b2d42 ef7b54 7a9cc6")
-_TRIM = _palette("fbf7ee 1f2a44 f4c95d e76f51 cfe3e8 86415a")
-_BACKGROUND = _palette(
+CLOTHES = _palette("2f4b7c d1495b edae49 00798c 66a182 5f4b8b e8e4da 2b2d42 ef7b54 7a9cc6")
+TRIM = _palette("fbf7ee 1f2a44 f4c95d e76f51 cfe3e8 86415a")
+BACKGROUND = _palette(
     "6fb7b2 8ec3e6 7d8fd6 b79ad8 eaa0b4 f2a07b f4cb76 b8cc84 7fb58c 4d7391 c9c3b8"
 )
 _CLOTH = _palette("d1495b 2f4b7c edae49 2a9d8f 4a4e69 f1ede4 7d5cc0")
@@ -105,19 +105,19 @@ _CLOTH = _palette("d1495b 2f4b7c edae49 2a9d8f 4a4e69 f1ede4 7d5cc0")
 _WARM_DARK = np.array([0.62, 0.48, 0.40], np.float32).reshape(3, 1, 1, 1)
 
 
-def _category(u: np.ndarray, weights: Sequence[float]) -> np.ndarray:
+def category(u: np.ndarray, weights: Sequence[float]) -> np.ndarray:
     """Return which of the intervals that divide [0, 1] by the weights holds u, int [n, 1, 1]."""
     limits = np.cumsum(np.array(weights, np.float32), dtype=np.float64)[:-1].astype(np.float32)
     return np.searchsorted(limits, u.ravel(), side="right").reshape(u.shape)
 
 
-def _pick(u: np.ndarray, palette: np.ndarray) -> np.ndarray:
+def pick(u: np.ndarray, palette: np.ndarray) -> np.ndarray:
     """Return one of the palette's colours for each u, as [3, n, 1, 1]."""
     rows = np.minimum((u.ravel() * len(palette)).astype(np.int64), len(palette) - 1)
     return palette[rows].T[:, :, None, None]
 
 
-def _between(u: np.ndarray, palette: np.ndarray) -> np.ndarray:
+def between(u: np.ndarray, palette: np.ndarray) -> np.ndarray:
     """Return the colour at u along the palette, as [3, n, 1, 1]."""
     at = u.ravel() * np.float32(len(palette) - 1)
     rows = np.minimum(at.astype(np.int64), len(palette) - 2)
@@ -133,11 +133,11 @@ def columns(values: np.ndarray, names: tuple[str, ...]) -> SimpleNamespace:
 def person(f: SimpleNamespace) -> dict[str, np.ndarray]:
     """Return the traits that the identity factors stand for."""
     styles = np.array(list(_HAIR_STYLES.values()), np.float32)
-    style = _category(f.hair_style, styles[:, 0])
+    style = category(f.hair_style, styles[:, 0])
     shell = styles[style.ravel(), 1:].T[:, :, None, None]
-    skin = _between(f.skin_tone, _SKIN)
+    skin = between(f.skin_tone, SKIN)
     # Bold colours are dyed: who has no hair has brows of a natural colour.
-    hair = _pick(f.hair_colour * np.where(style == 0, np.float32(0.7), np.float32(1)), _HAIR)
+    hair = pick(f.hair_colour * np.where(style == 0, np.float32(0.7), np.float32(1)), HAIR)
     alike = np.abs(hair - skin).max(axis=0) < 0.3
     hair = np.where(alike, hair * _WARM_DARK, hair)
     return dict(
@@ -146,7 +146,7 @@ def person(f: SimpleNamespace) -> dict[str, np.ndarray]:
         taper=0.10 + 0.26 * f.jaw_taper,
         square=0.75 * f.jaw_square,
         skin=skin,
-        blush=_between(f.skin_tone, _BLUSH),
+        blush=between(f.skin_tone, _BLUSH),
         hair_style=style,
         hair=hair,
         hair_volume=f.hair_volume,
@@ -160,24 +160,24 @@ def person(f: SimpleNamespace) -> dict[str, np.ndarray]:
         straight=np.isin(style, (1, 2, 3, 4, 7, 9)).astype(np.float32),
         eye_x=0.36 + 0.11 * f.eye_spacing,
         eye=0.84 + 0.34 * f.eye_size,
-        iris=_pick(f.eye_colour, _IRIS),
+        iris=pick(f.eye_colour, _IRIS),
         nose_length=0.8 + 0.4 * f.nose_length,
         nose_width=0.75 + 0.65 * f.nose_width,
         brow=0.6 + 0.9 * f.brow_thickness,
         brow_angle=-0.20 + 0.30 * f.brow_angle,
-        brow_colour=0.5 * hair + 0.22 * INK + 0.08 * _between(f.skin_tone, _SKIN),
+        brow_colour=0.5 * hair + 0.22 * INK + 0.08 * between(f.skin_tone, SKIN),
         ear=np.where(np.isin(style, (3, 4)), 0.3, 0.8 + 0.45 * f.ear_size).astype(np.float32),
         mouth=0.145 + 0.065 * f.mouth_width,
         lips=f.lip_fullness,
-        lip=0.55 * _pick(f.lip_colour, _LIPS) + 0.45 * _between(f.skin_tone, _BLUSH),
-        beard=_category(f.beard, _BEARDS),
-        mark=_category(f.mark, _MARKS),
+        lip=0.55 * pick(f.lip_colour, _LIPS) + 0.45 * between(f.skin_tone, _BLUSH),
+        beard=category(f.beard, _BEARDS),
+        mark=category(f.mark, _MARKS),
         mark_side=np.where(f.hair_side < 0.5, np.float32(1), np.float32(-1)),
         neck=0.155 + 0.06 * f.face_width,
         shoulders=0.66 + 0.18 * f.face_width,
-        clothes=_pick(f.clothes_colour, _CLOTHES),
-        trim=_pick(f.trim_colour, _TRIM),
-        collar=_category(f.collar, _COLLARS),
+        clothes=pick(f.clothes_colour, CLOTHES),
+        trim=pick(f.trim_colour, TRIM),
+        collar=category(f.collar, _COLLARS),
     )
 
 
@@ -199,7 +199,7 @@ def pose(f: SimpleNamespace, size: int) -> dict[str, np.ndarray]:
     zoom = 1.03 + 0.20 * f.zoom
     close = 1 - f.eye_open
     mouth_open = np.maximum(f.mouth_open - 0.45, 0) * (1 / 0.55)
-    accessory = _category(f.accessory, _ACCESSORIES)
+    accessory = category(f.accessory, _ACCESSORIES)
     return dict(
         pose,
         head_x=0.10 * (f.shift - 0.5) + 0.06 * pose["turn_sin"],
@@ -219,10 +219,10 @@ def pose(f: SimpleNamespace, size: int) -> dict[str, np.ndarray]:
         half_z=(light_z + 1) / half,
         lit=1.06 + tint * warmth,
         shadow=shadow - 0.6 * tint * warmth,
-        background=_between(f.background, _BACKGROUND),
+        background=between(f.background, BACKGROUND),
         accessory=accessory,
         hat=np.maximum(accessory - 1, 0),
-        frame=_pick(f.accessory_colour, _CLOTH) * 0.6,
-        cloth=_pick(f.accessory_colour, _CLOTH),
-        cloth_trim=_pick(1 - f.accessory_colour, _CLOTH),
+        frame=pick(f.accessory_colour, _CLOTH) * 0.6,
+        cloth=pick(f.accessory_colour, _CLOTH),
+        cloth_trim=pick(1 - f.accessory_colour, _CLOTH),
     )
