@@ -20,7 +20,7 @@ from absl import flags, logging
 from sdgan_tf.files import local_path
 
 # What a user can mend: shown as a message, without a traceback.
-USER_ERRORS = (ValueError, OSError, RuntimeError, ImportError)
+USER_ERRORS = (ValueError, OSError, RuntimeError, ImportError, MemoryError, flags.Error)
 # A wrong command line.
 USAGE = 2
 
@@ -60,8 +60,9 @@ def call(module: ModuleType, argv: Sequence[str]) -> int:
             print(help_text(module, values))
             return 0
         words = values(list(argv))[1:]
-    except (flags.Error, ImportError) as error:
-        print(f"{name}: {error}. Try {name} --help.", file=sys.stderr)
+    except (flags.Error, ImportError, UnicodeDecodeError) as error:
+        where = "A flag file is no text in UTF-8: " if isinstance(error, ValueError) else ""
+        print(f"{name}: {where}{error}. Try {name} --help.", file=sys.stderr)
         return USAGE
     try:
         _check_paths(words, values)

@@ -108,7 +108,8 @@ def build(
     index = {"format": FORMAT, "version": VERSION}
     index.update(image_size=image_size, channels=channels, fit=fit)
     try:
-        with atomic_folder(target) as folder:
+        # Closed, a progress bar does not stand on the line of an error.
+        with contextlib.closing(checked), atomic_folder(target) as folder:
             files = FIELD_FILES if keypoints else {}
             index.update(_write(checked, folder, files))
             settle(report, on_bad_data)

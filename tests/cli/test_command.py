@@ -93,7 +93,14 @@ def probe(error=None, status=None):
 
 
 @pytest.mark.parametrize(
-    "error", [ValueError("Received: 0"), OSError("No space"), ImportError("not installed")]
+    "error",
+    [
+        ValueError("Received: 0"),
+        OSError("No space"),
+        ImportError("not installed"),
+        MemoryError("Unable to allocate 9 TiB"),
+        flags.Error("flags.cfg holds no number"),
+    ],
 )
 def test_what_a_user_can_mend_is_one_message(error, capsys, monkeypatch):
     monkeypatch.delenv("SDGAN_TRACEBACK", raising=False)
@@ -158,9 +165,14 @@ def test_what_main_returns_is_the_exit_status(returned, status, monkeypatch):
         ("--k=two", "flag --k=two: "),
         ("--import_module=no.such_module", "No module named 'no'"),
         ("--flagfile=missing.cfg", "missing.cfg"),
+        ("--flagfile=bytes.cfg", "A flag file is no text in UTF-8: 'utf-8' codec can't decode"),
     ],
 )
-def test_a_wrong_command_line_has_a_status_of_its_own(argument, message, capsys):
+def test_a_wrong_command_line_has_a_status_of_its_own(
+    argument, message, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bytes.cfg").write_bytes(b"--k=\xec")
     assert commands.call(probe(), argument) == 2
     error = capsys.readouterr().err
     assert error.startswith("bin/probe: ") and message in error

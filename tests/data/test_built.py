@@ -76,15 +76,17 @@ def test_bad_data_build_nothing_or_are_left_out(folder, tmp_path):
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(28, "No space left on device")])
-def test_an_interrupted_build_leaves_nothing(folder, tmp_path, monkeypatch, error):
+def test_an_interrupted_build_leaves_nothing(folder, tmp_path, monkeypatch, capsys, error):
     def write(checked, folder, files):
         (folder / "images.u8").write_bytes(next(checked).pixels)
         raise error
 
     monkeypatch.setattr(built_module, "_write", write)
     with pytest.raises(type(error)) as caught:
-        data.build(folder, tmp_path / "out", image_size=8)
+        data.build(folder, tmp_path / "out", image_size=8, verbose=True)
     assert sorted(os.listdir(tmp_path)) == ["faces"]
+    # The line of the progress bar has ended, so that a message stands on one of its own.
+    assert capsys.readouterr().err.endswith("\n")
     if isinstance(error, OSError):
         assert "Cannot write to" in str(caught.value) and "No space left" in str(caught.value)
 
