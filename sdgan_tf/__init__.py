@@ -4,6 +4,7 @@ from sdgan_tf import data, evaluation, models, networks, serving
 from sdgan_tf.latents import LatentSpace, Part
 from sdgan_tf.models import (
     ACDCGAN,
+    DPIG,
     DRGAN,
     SDBEGAN,
     SDGAN,
@@ -19,6 +20,7 @@ from sdgan_tf.version import __version__
 
 __all__ = [
     "ACDCGAN",
+    "DPIG",
     "DRGAN",
     "SDBEGAN",
     "SDGAN",

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from tensorflow import keras
 
-KINDS = ("model", "generator", "discriminator", "identifier", "recogniser")
+KINDS = ("model", "generator", "discriminator", "identifier", "recogniser", "encoder")
 
 _CLASSES: dict[str, dict[str, type]] = {kind: {} for kind in KINDS}
 _TYPES = {"int": int, "float": float, "bool": bool, "str": str}
@@ -31,7 +31,7 @@ def register(kind: str, name: str) -> Callable[[type], type]:
     """A class decorator that makes a class known by name.
 
     Args:
-        kind: `"model"`, `"generator"`, `"discriminator"`, `"identifier"` or `"recogniser"`.
+        kind: `"model"`, `"generator"`, `"discriminator"`, `"identifier"`, `"recogniser"` or `"encoder"`.
         name: what `--model`, `--generator` and so on call it.
 
     Raises:

@@ -31,7 +31,7 @@ from sdgan_tf.data import load as load_data
 from sdgan_tf.evaluation.verifiers.training import LOSSES
 from sdgan_tf.files import remove_folder
 from sdgan_tf.images import tile
-from sdgan_tf.models import AdversarialModel
+from sdgan_tf.models import DPIG, AdversarialModel
 
 
 def define(values: flags.FlagValues) -> None:
@@ -117,7 +117,17 @@ def main(words: Sequence[str], values: flags.FlagValues) -> int:
             tile(results.nearest),
         ),
     }
-    print(evaluation.write_report(results.rows, results.facts, out, images))
+    more = []
+    if isinstance(source, DPIG):
+        people = evaluation.measure_people(
+            source, splits, verifier, results.facts["threshold"], values.seed
+        )
+        caption = "Unseen people (first column) in the poses and before the backgrounds of others (first row)"
+        images["swaps"] = caption, tile(people.grid)
+        results.facts["people"] = people.as_json()
+        more = [people.to_markdown()]
+        print(*more)
+    print(evaluation.write_report(results.rows, results.facts, out, images, more))
     print(f"Report: {out / 'report.md'}")
     return 0
 

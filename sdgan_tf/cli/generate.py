@@ -5,6 +5,7 @@
   bin/generate --run_dir=RUN --identity_seeds=5 --out=grid.png   one identity, many observations
   bin/generate --run_dir=RUN --interpolate=both --out=walk.png   rows walk along z_I, columns along z_O
   bin/generate --run_dir=RUN --interpolate=identity --out=walk.gif
+  bin/generate --run_dir=RUN --pose=DIR/0001.png --out=posed.png         people in the pose of an image
 
 The name after --out says what is written: .png is a grid, .gif or .mp4 a film, and a name without an
 extension a folder, which is a data set for bin/train. --saved_model=DIR takes an exported model in
@@ -21,6 +22,7 @@ from absl import flags
 
 from sdgan_tf import generation
 from sdgan_tf.cli import command, source_flags
+from sdgan_tf.data import keypoints
 from sdgan_tf.images import check_grid, save_png, tile
 from sdgan_tf.latents import PATHS, walk
 from sdgan_tf.models import ImageModel
@@ -55,6 +57,13 @@ def define(values: flags.FlagValues) -> None:
         "codes",
         None,
         "A code file (.npz) whose codes are shown, such as the codes.npz that bin/invert writes.",
+        **at,
+    )
+    flags.DEFINE_list(
+        "pose",
+        [],
+        "Images with their keypoints beside them (README.md), separated by commas: each column of the grid has the pose of "
+        "one of them. For models of poses, such as dpig.",
         **at,
     )
     flags.DEFINE_float(
@@ -120,6 +129,7 @@ def _codes(model: ImageModel, kind: str, values: flags.FlagValues) -> list[np.nd
     """
     file = generation.load_codes(values.codes) if values.codes else {}
     walks = WALKS[values.interpolate]
+    poses = _poses(model, values)
     asked = [
         _asked(part, file, index in walks, values) for index, part in enumerate(generation.PARTS)
     ]
@@ -128,6 +138,8 @@ def _codes(model: ImageModel, kind: str, values: flags.FlagValues) -> list[np.nd
         counts[index] = (counts[index] - 1) * values.steps + 1
     _check(kind, *counts, model.image_size, values)
     codes = list(model.grid_codes(*asked, values.seed, values.truncation))
+    if poses is not None:
+        codes[1] = model.in_poses(codes[1], poses)
     for index in walks:
         codes[index] = walk(codes[index], values.steps, values.path)
     return codes
@@ -156,7 +168,23 @@ def _asked(
         )
     if seeds is not None:
         return _numbers(seeds)
-    return given[0] if given else 2 if walked else 8
+    if given:
+        return given[0]
+    if values.pose and part == "observation":
+        return len(values.pose)
+    return 2 if walked else 8
+
+
+def _poses(model: ImageModel, values: flags.FlagValues) -> np.ndarray | None:
+    """The keypoints that are asked for: float32 [n, 18, 3] in pixels of the model's images; None for none."""
+    if not values.pose:
+        return None
+    if not hasattr(model, "in_poses"):
+        raise ValueError(
+            "This model has no poses: give a run of --model=dpig by --run_dir. "
+            f"Received: --pose={','.join(values.pose)}"
+        )
+    return np.stack([keypoints.of_image(path, model.image_size) for path in values.pose])
 
 
 def _numbers(seeds: list[str]) -> list[int]:

@@ -84,6 +84,26 @@ def read(
     return points, decoding.decode_mask(_read(root, mask), mask, size, image_size, fit)
 
 
+def of_image(path: str, image_size: int, fit: str = "crop") -> np.ndarray:
+    """The keypoints of a single image by the file beside it, in pixels of the square that is made of the image.
+
+    Args:
+        path: of the image.
+        image_size: edge of the square.
+        fit: `"crop"` or `"pad"`.
+
+    Returns:
+        float32 `[18, 3]`.
+
+    Raises:
+        BadImage: the image or its keypoints cannot be read.
+    """
+    contents = decoding.read_bytes(path)
+    header, _ = decoding.decode_with_header(contents, path, image_size, 3, fit, decoding.MAX_PIXELS)
+    root, name = os.path.split(path)
+    return read(root, name, header.upright, image_size, fit)[0]
+
+
 def _read(root: str, path: str) -> bytes:
     try:
         return decoding.read_bytes(os.path.join(root, path))

@@ -17,6 +17,7 @@ from sdgan_tf.evaluation.pairs import (
     generated_pairs,
     real_pairs,
 )
+from sdgan_tf.evaluation.people import People, likeness, measure_people
 from sdgan_tf.evaluation.report import table, write_report
 from sdgan_tf.evaluation.results import Results, Row
 from sdgan_tf.evaluation.verifiers import (
@@ -32,6 +33,7 @@ __all__ = [
     "Evaluator",
     "FactorReader",
     "Pairs",
+    "People",
     "Results",
     "Row",
     "Verifier",
@@ -44,8 +46,10 @@ __all__ = [
     "facts",
     "generated_pairs",
     "generator_metrics",
+    "likeness",
     "load_features",
     "load_verifier",
+    "measure_people",
     "megabytes",
     "real_pairs",
     "table",

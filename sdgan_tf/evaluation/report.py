@@ -90,6 +90,7 @@ def write_report(
     facts: Mapping[str, Any],
     folder: str | Path,
     images: Mapping[str, tuple[str, np.ndarray]] | None = None,
+    more: Sequence[str] = (),
 ) -> str:
     """Writes `report.md`, `report.json`, `roc.png` and further images to a folder.
 
@@ -101,6 +102,7 @@ def write_report(
         facts: what `evaluator.facts` says of how it was measured.
         folder: made when it does not exist.
         images: captions and uint8 [h, w, c], by name.
+        more: further sections in Markdown.
 
     Returns:
         The table.
@@ -113,7 +115,7 @@ def write_report(
         shown.append(_image(name, caption))
     factors = factor_table(rows)
     known = [f"## Known factors\n\n{factors}", FACTORS_LEGEND] if factors else []
-    text = "\n".join(["# Evaluation\n", table(rows), _legend(rows, facts), *known, *shown])
+    text = "\n".join(["# Evaluation\n", table(rows), _legend(rows, facts), *known, *more, *shown])
     with atomic_file(folder / "report.md") as file:
         file.write(text.encode())
     write_json(folder / "report.json", {"facts": facts, "rows": [as_json(row) for row in rows]})

@@ -8,12 +8,14 @@ from sdgan_tf.models.conditional import (
     EncoderPairGAN,
     TablePairGAN,
 )
+from sdgan_tf.models.dpig import DPIG
 from sdgan_tf.models.image_model import ImageModel, seeds_of
 from sdgan_tf.models.sdbegan import SDBEGAN
 from sdgan_tf.models.sdgan import SDGAN
 
 __all__ = [
     "ACDCGAN",
+    "DPIG",
     "DRGAN",
     "SDBEGAN",
     "SDGAN",

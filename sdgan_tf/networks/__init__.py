@@ -4,6 +4,7 @@ from sdgan_tf.networks.began import BEGANGenerator, SiameseAutoencoder
 from sdgan_tf.networks.dcgan import DCGANGenerator, SiameseDCGANDiscriminator
 from sdgan_tf.networks.embedder import Embedder, Regressor
 from sdgan_tf.networks.identity import IdentityEncoder, IdentityTable
+from sdgan_tf.networks.person import PersonEncoder, PersonGenerator
 from sdgan_tf.networks.recogniser import DenseRecogniser
 from sdgan_tf.networks.residual import ResidualDiscriminator, ResidualGenerator
 from sdgan_tf.networks.siamese import SiameseDiscriminator
@@ -15,6 +16,8 @@ __all__ = [
     "Embedder",
     "IdentityEncoder",
     "IdentityTable",
+    "PersonEncoder",
+    "PersonGenerator",
     "Regressor",
     "ResidualDiscriminator",
     "ResidualGenerator",

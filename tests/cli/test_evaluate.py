@@ -213,3 +213,20 @@ def test_the_launcher_helps():
         "is a program",
     ):
         assert part in done.stdout
+
+
+def test_unseen_people_with_keypoints_are_also_rebuilt_and_swapped(tmp_path, capsys):
+    small = ("--image_size=16", "--dim=2", "--batch_size=2", "--precision=float32", "--steps=1")
+    people = ("--drawn_identities=40", "--drawn_observations=3", "--validation_fraction=0.3")
+    preset = f"--flagfile={commands.ROOT / 'flags' / 'dpig_small.cfg'}"
+    at = f"--run_dir={tmp_path / 'run'}"
+    asked = (preset, *small, *people, "--test_fraction=0.3", at)
+    assert commands.call(train, *asked) == 0
+    short = ("--steps=2", "--dim=2", "--pairs=20", "--verifier_floor=0", "--factor_steps=2")
+    assert run(at, *short) == 0
+    assert "| nearest training image |" in capsys.readouterr().out
+    facts, *_ = report(tmp_path / "run" / "evaluation")
+    assert 0 < facts["people"]["rebuilt"]["l1"] < 1 and 0 <= facts["people"]["kept"] <= 1
+    text = (tmp_path / "run" / "evaluation" / "report.md").read_text()
+    assert "## Rebuilt and swapped people" in text and "](swaps.png)" in text
+    assert (tmp_path / "run" / "evaluation" / "swaps.png").exists()

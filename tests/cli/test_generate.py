@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -11,6 +13,7 @@ from sdgan_tf import generation
 from sdgan_tf.cli import command, generate, source_flags
 from sdgan_tf.images import tile
 from tests import commands
+from tests.models import test_dpig as dpig
 
 RUN = f"--run_dir={commands.GOLDEN}"
 
@@ -150,3 +153,31 @@ def test_errors_are_messages_and_nothing_is_written(
 def test_values_out_of_range_are_refused_by_their_flag(argument, capsys):
     assert commands.call(generate, argument) == command.USAGE
     assert "bin/generate --help" in capsys.readouterr().err
+
+
+def test_people_are_put_into_the_poses_of_images(tmp_path, monkeypatch, capsys):
+    people = sd.data.drawn(3, 2, 20, keypoints=True, bodies=True)
+    for number, (image, points) in enumerate(zip(people.images, people.fields["keypoints"])):
+        Image.fromarray(image).save(tmp_path / f"{number}.png")
+        content = json.dumps({"keypoints": points.tolist()})
+        (tmp_path / f"{number}.json").write_text(content)
+    posed = dpig.make(3)
+    monkeypatch.setattr(source_flags, "load", lambda values: posed)
+    names = [str(tmp_path / f"{number}.png") for number in (4, 1, 2)]
+    out = tmp_path / "posed.png"
+    asked = (f"--pose={','.join(names)}", "--identities=2", f"--out={out}")
+    assert commands.call(generate, *asked) == 0
+    identity, observation = posed.grid_codes(2, 3)
+    # Images of 20 pixels become ones of 16.
+    points = people.fields["keypoints"][[4, 1, 2]].copy()
+    points[..., :2] = ((points[..., :2] + 0.5) * 0.8 - 0.5) * points[..., 2:]
+    expected = posed.generate(identity, posed.in_poses(observation, points))
+    np.testing.assert_array_equal(pixels(out), tile(expected))
+    assert np.any(expected != posed.generate(identity, observation))
+    assert commands.call(generate, *asked, "--observations=2") == 1
+    assert "Received: 2 codes, 3 poses" in capsys.readouterr().err
+
+
+def test_poses_of_a_model_without_any_are_refused(run, tmp_path, capsys):
+    assert run("--pose=a.png", f"--out={tmp_path / 'x.png'}") == 1
+    assert "This model has no poses" in capsys.readouterr().err

@@ -1,0 +1,247 @@
+"""Disentangled Person Image Generation, stage I: a person, a background and a pose, taken apart and put together again
+(arXiv 1712.02621).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+import tensorflow as tf
+from tensorflow import keras
+
+from sdgan_tf import objectives
+from sdgan_tf.latents import LatentSpace, Part
+from sdgan_tf.learning_rates import HalvingRate
+from sdgan_tf.models.base import AdversarialModel
+from sdgan_tf.networks import siamese
+from sdgan_tf.networks.person import REGION
+from sdgan_tf.networks.pose import KEYPOINTS, POSE, decode_pose, encode_pose
+from sdgan_tf.registry import register
+
+
+@register("model", "dpig")
+class DPIG(AdversarialModel):
+    """Learns to rebuild images of people from what they look like, what is behind them, and how they stand.
+
+    An encoder makes a code of the regions around a person's keypoints and one of the background; a generator paints
+    both in the pose that the keypoints tell. Each image is rebuilt, so no two images of a person are needed; the
+    discriminator looks at single images. What a person looks like is the identity code, background and pose together
+    are the observation code, so that a grid's columns put all its rows into one pose before one background.
+
+    Codes have no law of their own here: seeds stand for codes of the training images that the encoder remembers, and
+    where a row's and a column's seed are the same, for one image.
+
+    Args:
+        training_identities: how many identities the model is trained on.
+        generator: the name of a registered network, or any Keras model of codes float [n, 32 * regions + background +
+            54] to images.
+        discriminator: the name of a registered network, or any Keras model of tuples float [n, 1, h, w, c] to scores.
+        encoder: the name of a registered network, or any Keras model that takes and gives what `PersonEncoder` does,
+            with its `known` and `shown`.
+        image_size: edge of the images in pixels.
+        channels: 1 or 3.
+        regions: how many regions of a person are encoded, by 32 numbers each; see `PersonEncoder`.
+        background: width of the code of the background, 0 for none.
+        discriminator_dim: channels of the discriminator's first map; `dim` is that of the other networks.
+        l1: weight of the mean absolute difference between an image and the one that is rebuilt of it (released code:
+            20).
+        ema: later addition: decay of the averaged generator, such as .999, 0 for none.
+        precision: `"float32"`, `"mixed_bfloat16"` or `"mixed_float16"`; losses and images are float32 always.
+        seed: of the first weights.
+        **options: of the named networks, such as `dim=16` or `levels=4`.
+
+    Example:
+
+    >>> model = DPIG(4, image_size=32, dim=4, levels=3, tower_levels=3, crop_size=16, regions=4, background=16)
+    >>> model.compile()
+    >>> model.generate(identities=2, observations=3).shape
+    (2, 3, 32, 32, 3)
+    """
+
+    LOGS = ("d_loss", "g_loss", "l1_loss", "d_real", "d_fake")
+    FIELDS = ("images", "identity", "keypoints", "mask")
+    KINDS = ("generator", "discriminator", "encoder")
+
+    def __init__(
+        self,
+        training_identities: int,
+        generator: str | keras.Model = "person",
+        discriminator: str | keras.Model = "dcgan",
+        encoder: str | keras.Model = "person",
+        image_size: int = 64,
+        channels: int = 3,
+        regions: int = 7,
+        background: int = 128,
+        discriminator_dim: int = 64,
+        l1: float = 20.0,
+        ema: float = 0.0,
+        precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32",
+        seed: int = 0,
+        name: str | None = None,
+        **options: Any,
+    ):
+        behind = [Part("background", background, "normal")] if background else []
+        latents = LatentSpace(
+            [Part("foreground", REGION * regions, "normal")],
+            [*behind, Part("pose", POSE, "normal")],
+        )
+        super().__init__(latents, image_size, channels, 1, ema, precision, seed, options, name=name)
+        if training_identities < 1 or l1 < 0:
+            raise ValueError(
+                "This model is trained on one identity or more, and the weight of a difference is not below 0. "
+                f"Received: training_identities={training_identities}, l1={l1}"
+            )
+        self.training_identities = training_identities
+        self.regions = regions
+        self.background = background
+        self.discriminator_dim = discriminator_dim
+        self.l1 = l1
+        self._objective = objectives.get("dcgan")
+        size = (image_size, image_size, channels)
+        known = {"training_identities": training_identities, "image_size": image_size}
+        known |= {"channels": channels, "code_size": latents.size, "k": 1}
+        known |= {"regions": regions, "background": background}
+        self.add("generator", generator, {"codes": [latents.size]}, size, **known)
+        self.add(
+            "encoder",
+            encoder,
+            {"images": size, "masks": (image_size, image_size, 1), "poses": [POSE], "labels": []},
+            [latents.size - POSE],
+            {"labels": "int64"},
+            **known,
+        )
+        # A single image needs nothing that joins several.
+        known |= {"join_layers": 0, "dim": discriminator_dim}
+        self.add("discriminator", discriminator, {"tuples": [1, *size]}, [], **known)
+        self.identities = self.encoder.shown
+        self.play({"d": ["discriminator"], "g": ["encoder", "generator"]})
+
+    def default_optimizers(self) -> dict[str, Any]:
+        """Adam with beta_1 .5 for both, at a rate of 2e-5 that halves at every 50,000 steps, as in the released code."""
+        return {
+            player: keras.optimizers.Adam(HalvingRate(2e-5, 50_000, 0.0), beta_1=0.5, epsilon=1e-8)
+            for player in self.players
+        }
+
+    # --- the step
+
+    def train_step(self, batch: Any) -> dict[str, tf.Tensor]:
+        """One update of the encoder and the generator, then one of the discriminator.
+
+        Args:
+            batch: `images`, uint8 [b, 1, h, w, c] from 0 to 255 or float in [-1, 1]; `identity`, int64 [b]; `keypoints`,
+                float32 [b, 1, 18, 3], row, column and visible in pixels; and `mask`, uint8 [b, 1, h, w, 1], 1 where the
+                person is.
+
+        Returns:
+            Running means of the losses, of the mean absolute difference and of the mean scores of real and rebuilt
+            images, float32 scalars.
+        """
+        fields = self.fields(batch)
+        real = fields["images"]
+        poses = encode_pose(fields["keypoints"][:, 0], self.image_size, self.image_size)
+        masks = tf.cast(fields["mask"][:, 0], tf.float32)
+        with tf.GradientTape() as tape:
+            codes = self.encoder(real[:, 0], masks, poses, fields["identity"], training=True)
+            rebuilt = self.generator(tf.concat([codes, poses], -1), training=True)[:, tf.newaxis]
+            difference = tf.reduce_mean(tf.abs(rebuilt - real))
+            score = siamese.score(self.discriminator, rebuilt, track=False)
+            g_loss = self._objective.generator_loss(score) + self.l1 * difference
+        self.move("g", tape, g_loss)
+        getattr(self.discriminator, "begin_step", lambda: None)()
+        with tf.GradientTape() as tape:
+            features = siamese.features_of(self.discriminator, [real, tf.stop_gradient(rebuilt)])
+            scores = siamese.scores_of(self.discriminator, features)
+            d_loss = self._objective.discriminator_loss(*scores)
+        self.move("d", tape, d_loss)
+        logs = {"d_loss": d_loss, "g_loss": g_loss, "l1_loss": difference}
+        return self.end_step(
+            {**logs, "d_real": tf.reduce_mean(scores[0]), "d_fake": tf.reduce_mean(scores[1])}
+        )
+
+    def fields(self, batch: Any) -> dict[str, tf.Tensor]:
+        fields = super().fields(batch)
+        edge = self.image_size
+        expected = {"keypoints": (1, KEYPOINTS, 3), "mask": (1, edge, edge, 1)}
+        received = {name: tuple(fields[name].shape[1:]) for name in expected}
+        if received != expected:
+            raise ValueError(
+                "Keypoints and masks belong to single images of this model's size: open the data with keypoints=True, "
+                f"image_size={edge} and take tuples of k=1. Expected: {expected} after the batch. Received: {received}"
+            )
+        return fields
+
+    # --- what goes in and comes out
+
+    def encode(
+        self, images: np.ndarray, keypoints: np.ndarray, masks: np.ndarray, batch_size: int = 64
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The codes of real images, of which `generate` makes every person in every pose before every background.
+
+        Args:
+            images: uint8 [n, h, w, c], 0 to 255.
+            keypoints: float32 [n, 18, 3]: row, column and visible, in pixels.
+            masks: uint8 [n, h, w, 1], 1 where the person is.
+            batch_size: images encoded at a time.
+
+        Returns:
+            Identity codes float32 [n, d_i], what the people look like, and observation codes float32 [n, d_o], the
+            backgrounds and the poses.
+        """
+        codes = []
+        for start in range(0, len(images), batch_size):
+            part = slice(start, start + batch_size)
+            real = self.checked_tuples(images[part, np.newaxis])[:, 0]
+            poses = self.pose_codes(keypoints[part])
+            labels = tf.zeros([len(real)], tf.int64)
+            read = self.encoder(real, tf.cast(masks[part], tf.float32), poses, labels)
+            codes.append(tf.concat([read, poses], -1).numpy())
+        codes = np.concatenate(codes)
+        return codes[:, : self.latents.d_i], codes[:, self.latents.d_i :]
+
+    def pose_codes(self, keypoints: np.ndarray) -> np.ndarray:
+        """Keypoints float32 [n, 18, 3] in pixels to the pose part of observation codes, float32 [n, 54] in [-1, 1]."""
+        return encode_pose(tf.constant(keypoints), self.image_size, self.image_size).numpy()
+
+    def in_poses(self, observation: np.ndarray, keypoints: np.ndarray) -> np.ndarray:
+        """The backgrounds of observation codes with other poses.
+
+        Args:
+            observation: float32 [n, d_o].
+            keypoints: float32 [n, 18, 3]: row, column and visible, in pixels.
+
+        Returns:
+            float32 [n, d_o].
+
+        Raises:
+            ValueError: there are not as many codes as poses.
+        """
+        if len(observation) != len(keypoints):
+            raise ValueError(
+                "Each observation code is put into a pose of its own: ask for as many of them as there are poses. "
+                f"Received: {len(observation)} codes, {len(keypoints)} poses"
+            )
+        return np.concatenate([observation[:, :-POSE], self.pose_codes(keypoints)], -1)
+
+    def keypoints_of(self, observation: np.ndarray) -> np.ndarray:
+        """The keypoints of observation codes: float32 [n, d_o] to float32 [n, 18, 3] in pixels."""
+        poses = tf.constant(observation)[:, -POSE:]
+        return decode_pose(poses, self.image_size, self.image_size).numpy()
+
+    def identity_codes(self, seeds: tf.Tensor | Sequence[int]) -> tf.Tensor:
+        """What a training person looks like, for each seed: int64 [n] to float32 [n, d_i]."""
+        return self._known(seeds)[:, : self.latents.d_i]
+
+    def observation_codes(self, seeds: tf.Tensor | Sequence[int]) -> tf.Tensor:
+        """Background and pose of a training image for each seed: int64 [n] to float32 [n, d_o]."""
+        return self._known(seeds)[:, self.latents.d_i :]
+
+    def _known(self, seeds: tf.Tensor | Sequence[int]) -> tf.Tensor:
+        seeds = tf.convert_to_tensor(seeds, tf.int64)
+        # As in `ConditionalGAN`: `generate` counts from a multiple of 2**32 on.
+        return self.encoder.known(seeds + 15 * (seeds // 2**32))
+
+    def score(self, images: tf.Tensor) -> tf.Tensor:
+        return siamese.score(self.discriminator, self.checked_tuples(images), training=False)
