@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from sdgan_tf.data import IdentityData, Splits
 from sdgan_tf.evaluation import diversity
 from sdgan_tf.evaluation.pairs import check_identities, check_pairs
@@ -25,6 +27,18 @@ def check_splits(splits: Splits, pairs: int) -> None:
         raise ValueError(
             "Training, validation and test identities must differ, or thresholds would be chosen on the people "
             f"that they are tested on. Received: {len(shared)} shared, such as {sorted(shared)[0]!r}"
+        )
+
+
+def check_unseen(test: np.ndarray, training: np.ndarray) -> None:
+    """Refuses test images that are training images as well, under whatever names: uint8 [n, h, w, c] each."""
+    seen = {image.tobytes() for image in training}
+    shared = sum(image.tobytes() in seen for image in test)
+    if shared:
+        raise ValueError(
+            "Test images must be unseen, and some are training images under another name. Open all data at once, which "
+            "keeps identities that share an image in one part, or leave copies out by on_duplicates=drop, and train the "
+            f"model again. Received: {shared:,} of {len(test):,} test images among {len(training):,} training images"
         )
 
 

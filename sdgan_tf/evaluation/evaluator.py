@@ -15,6 +15,7 @@ from sdgan_tf.evaluation.checks import (
     check_floor,
     check_source,
     check_splits,
+    check_unseen,
     check_verifier,
 )
 from sdgan_tf.evaluation.factors import FactorReader, shares
@@ -59,7 +60,7 @@ class Evaluator:
         real: the `Row` of the test identities.
 
     Raises:
-        ValueError: splits that give no pairs or share identities, or a verifier of other channels,
+        ValueError: splits that give no pairs or share identities or images, or a verifier of other channels,
             below the floor, or whose embeddings are no numbers.
     """
 
@@ -101,6 +102,7 @@ class Evaluator:
         self._embeddings = distinct[0]
         self._reference_features = [features[positions] for features in distinct]
         drawn = real_pairs(splits.test, pairs, seed, verbose)
+        check_unseen(drawn.images, self.reference)
         self._count = min(len(drawn.images), len(positions))
         self.real, self._real_accepts = self._measure(drawn, "real, unseen identities", stream=4)
 

@@ -168,15 +168,22 @@ def export(
 
     Raises:
         FileExistsError: there is something at `path` already.
+        OSError: it cannot be written.
     """
     path = local_path(path)
     model.recalibrate()
     with atomic_folder(path) as folder:
-        functions = signatures(model)
-        tf.saved_model.save(ServedModel(model, data), str(folder), signatures=functions)
-        if warmup.available():
-            requests = warmup.requests(functions, path.resolve().parent.name, batch_rows(model))
-            warmup.write(folder, requests)
+        functions, served = signatures(model), ServedModel(model, data)
+        try:
+            tf.saved_model.save(served, str(folder), signatures=functions)
+            if warmup.available():
+                requests = warmup.requests(functions, path.resolve().parent.name, batch_rows(model))
+                warmup.write(folder, requests)
+        # To TensorFlow a full disk is no OSError.
+        except tf.errors.OpError as error:
+            raise OSError(
+                f"Cannot write to {path}: {error.message}. Nothing is left there."
+            ) from error
     return path
 
 

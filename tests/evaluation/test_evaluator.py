@@ -54,6 +54,15 @@ def test_a_verifier_that_knows_nobody_is_refused():
         Evaluator(splits(), blind, pairs=200)
 
 
+def test_test_images_that_were_trained_on_are_refused_whatever_their_names():
+    train, validation, test = splits()
+    images = test.images.copy()
+    images[6:12] = train.images[:6]
+    copied = IdentityData(test.names, test.counts, images)
+    with pytest.raises(ValueError, match=r"on_duplicates=drop.* Received: 6 of \d+ test images"):
+        Evaluator(Splits(train, validation, copied), painted.verifier(), pairs=600)
+
+
 def test_a_perfect_model(evaluator):
     row = evaluator.measure(Painter(), "perfect", 1.5)
     assert (row.name, row.megabytes) == ("perfect", 1.5)

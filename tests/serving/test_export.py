@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import subprocess
 import sys
 import sysconfig
@@ -55,6 +56,17 @@ def test_the_signatures_are_the_promised_ones(served, model):
         ),
         "score": ({"images": ("uint8", [None, 2, 8, 8, 3])}, {"score": ("float32", [None])}),
     }
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(tmp_path, model):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+    try:
+        with pytest.raises(OSError, match="Cannot write to .*1: .* Nothing is left there."):
+            serving.export(model, tmp_path / "1")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_model_that_does_not_score_has_no_such_signature(tmp_path):
