@@ -37,6 +37,7 @@ setuptools.setup(
         "absl-py",
         "tensorboard>=2.15",
         "pillow",
+        "scipy",
         "tqdm",
         # TensorFlow brings it by way of requests; the REST client uses it.
         "urllib3>=2.3",

@@ -10,6 +10,7 @@ from sdgan_tf.models import (
     SDGAN,
     ConditionalGAN,
     EncoderPairGAN,
+    InfoGAN,
     TablePairGAN,
 )
 from sdgan_tf.registry import register
@@ -26,6 +27,7 @@ __all__ = [
     "SDGAN",
     "ConditionalGAN",
     "EncoderPairGAN",
+    "InfoGAN",
     "LatentSpace",
     "Part",
     "TablePairGAN",

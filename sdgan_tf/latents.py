@@ -200,6 +200,34 @@ class LatentSpace:
             tf.repeat(observation[tf.newaxis], rows, axis=0),
         )
 
+    def traverse(
+        self, code: np.ndarray, part: str, number: int = 1, reach: float = 2.0, columns: int = 9
+    ) -> np.ndarray:
+        """Observation codes that differ in one number alone, which goes evenly from -reach to reach (arXiv 1606.03657,
+        figure 2).
+
+        Args:
+            code: float [d_o], what all others are.
+            part: the name of a uniform or normal part of the observation block.
+            number: which of its numbers, from 1.
+            reach: how far to go; codes of a uniform law end at 1.
+            columns: how many codes.
+
+        Returns:
+            float32 [columns, d_o].
+        """
+        parts = {part.name: part for part in self.parts["observation"] if LAWS[part.law].centred}
+        if part not in parts or not 1 <= number <= parts[part].width or columns < 1:
+            widths = ", ".join(f"{known.name} of {known.width}" for known in parts.values())
+            raise ValueError(
+                "What is walked along is one number of a part of the observation code that is uniform or normal, "
+                f"in a column or more: of {widths or 'none here'}. Received: {part}:{number}, {columns} columns"
+            )
+        codes = np.repeat(np.asarray(code, np.float32)[np.newaxis], columns, axis=0)
+        place = self.slices[part].start - self.d_i + number - 1
+        codes[:, place] = np.linspace(-reach, reach, columns)
+        return codes
+
     def truncate(self, codes: np.ndarray, factor: float, block: str) -> np.ndarray:
         """Codes of a block multiplied by `factor`, as far as the laws of their parts are centred: float [n, width]
         to the same shape.

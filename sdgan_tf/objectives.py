@@ -4,6 +4,7 @@ worked out by hand.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -154,10 +155,46 @@ def recognition_cost(law: str, codes: tf.Tensor, read: tf.Tensor) -> tf.Tensor:
         A float32 scalar.
     """
     if law == "categorical":
+        return code_length(law, codes, read)
+    if law == "bernoulli":
+        return code_length(law, codes, read) / codes.shape[-1]
+    return tf.reduce_mean(tf.square(codes - read))
+
+
+def code_length(
+    law: str, codes: tf.Tensor, read: tf.Tensor, log_variance: tf.Tensor | float = 0.0
+) -> tf.Tensor:
+    """`-log Q(c|x)` of a part of the code, which is what `H(c)` less the information that is known of it comes to
+    (arXiv 1606.03657, eq. 4).
+
+    Args:
+        law: of the part. A uniform or normal part is read by a Gaussian.
+        codes: float32 [n, width], what the images were made of.
+        read: float32 [n, width], what was read: means, or logits.
+        log_variance: of the Gaussian, float32 that goes with [n, width].
+
+    Returns:
+        Nats, summed over the width, mean over the rows: a float32 scalar.
+    """
+    if law == "categorical":
         return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(codes, read))
     if law == "bernoulli":
-        return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(codes, read))
-    return tf.reduce_mean(tf.square(codes - read))
+        costs = tf.nn.sigmoid_cross_entropy_with_logits(codes, read)
+    else:
+        squares = tf.square(codes - read) * tf.exp(-tf.convert_to_tensor(log_variance))
+        costs = 0.5 * (squares + log_variance + math.log(2 * math.pi))
+    return tf.reduce_mean(tf.reduce_sum(costs, -1))
+
+
+def entropy(law: str, width: int) -> float:
+    """`H(c)` of a part of the code in nats; differential of a uniform or normal one.
+
+    Args:
+        law: of the part: `"uniform"` on [-1, 1], standard `"normal"`, `"categorical"` or `"bernoulli"`.
+        width: how many numbers, or categories.
+    """
+    each = {"normal": 0.5 * math.log(2 * math.pi * math.e)}.get(law, math.log(2))
+    return math.log(width) if law == "categorical" else width * each
 
 
 def next_balance(k_t, loss_real, loss_fake, gamma: float, rate: float) -> tf.Tensor:

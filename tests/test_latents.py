@@ -180,6 +180,19 @@ def test_a_space_is_made_again_from_its_config():
     assert again.parts["identity"][0] == Part("digit", 4, "categorical")
 
 
+def test_one_number_of_a_code_is_walked_along():
+    space = LatentSpace(
+        [Part("kind", 3, "categorical")],
+        [Part("noise", 2), Part("slant", 2), Part("on", 1, "bernoulli")],
+    )
+    codes = space.traverse([0.1, 0.2, 0.3, 0.4, 1.0], "slant", 2, reach=2, columns=3)
+    expected = [[0.1, 0.2, 0.3, x, 1.0] for x in (-2, 0, 2)]
+    np.testing.assert_allclose(codes, expected)
+    for part, number, columns in (("kind", 1, 3), ("slant", 3, 3), ("on", 1, 3), ("slant", 1, 0)):
+        with pytest.raises(ValueError, match=f"noise of 2, slant of 2. Received: {part}:{number}"):
+            space.traverse(np.zeros(5), part, number, columns=columns)
+
+
 def test_truncation_scales_what_is_centred_and_leaves_one_hot_parts_alone():
     codes = np.arange(1.0, 15.0)[np.newaxis].astype(np.float32)
     for block, start, factors in (

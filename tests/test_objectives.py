@@ -10,6 +10,7 @@ import tensorflow as tf
 from tensorflow import keras
 
 from sdgan_tf import objectives
+from sdgan_tf.latents import LAWS
 
 LN3 = math.log(3.0)
 # sigmoid(ln 3) = 3/4: softplus(-ln 3) = ln(4/3), softplus(ln 3) = ln 4, softplus(0) = ln 2.
@@ -190,6 +191,34 @@ def test_unknown_objectives_are_refused_with_the_choice():
 def test_what_reading_a_part_back_costs(law, codes, read, cost):
     paid = objectives.recognition_cost(law, tf.constant(codes), tf.constant(read))
     assert float(paid) == pytest.approx(cost)
+
+
+@pytest.mark.parametrize(
+    ("law", "codes", "read", "log_variance", "nats"),
+    [
+        # Of two logits that differ by ln 3 the right one is sure by 3/4.
+        ("categorical", [[1.0, 0.0]], [[LN3, 0.0]], 0.0, LOW),
+        ("bernoulli", [[1.0, 0.0]], [[LN3, LN3]], 0.0, LOW + HIGH),
+        ("uniform", [[1.0, 0.5]], [[0.0, 0.5]], 0.0, (1 + 2 * math.log(2 * math.pi)) / 2),
+        # A variance of 3: a third of the squared error, and its logarithm beside.
+        ("normal", [[3.0], [3.0]], [[0.0], [3.0]], LN3, (1.5 + LN3 + math.log(2 * math.pi)) / 2),
+    ],
+)
+def test_the_length_of_a_code_in_nats(law, codes, read, log_variance, nats):
+    length = objectives.code_length(law, tf.constant(codes), tf.constant(read), log_variance)
+    assert float(length) == pytest.approx(nats, rel=1e-6)
+
+
+def test_the_entropy_of_a_code_is_what_a_reader_who_knows_nothing_pays():
+    for law, width in (("categorical", 10), ("bernoulli", 3), ("normal", 2), ("uniform", 2)):
+        drawn = LAWS[law].draw([20000, width], tf.constant([1, 2], tf.int64))
+        # Nothing known: equal logits, or the law's own mean and variance.
+        variance = {"normal": 1.0, "uniform": 1 / 3}.get(law, 1.0)
+        length = objectives.code_length(law, drawn, tf.zeros_like(drawn), math.log(variance))
+        # A Gaussian is not a uniform law: it pays .176 nats a number more.
+        surplus = width * (math.log(2 * math.pi * math.e / 12) / 2) if law == "uniform" else 0.0
+        assert float(length) == pytest.approx(objectives.entropy(law, width) + surplus, abs=0.02)
+    assert objectives.entropy("categorical", 10) == pytest.approx(2.302585)
 
 
 # --- BEGAN's balance

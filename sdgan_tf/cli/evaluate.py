@@ -5,12 +5,16 @@
   bin/evaluate --saved_model=DIR --data_dir=DIR --verifier=VERIFIER --out=REPORT
   bin/evaluate --images=GENERATED --data_dir=DIR --verifier=VERIFIER --out=REPORT
   bin/evaluate train-verifier --data_dir=DIR --out=VERIFIER
+  bin/evaluate read-codes --run_dir=RUN --data_dir=DIR
 
 A run, an exported model, or a folder of generated images by identity is measured beside real
 identities that neither the model nor the verifier has seen. The verifier is a network that says
 whether two images show one identity. Without --verifier, one is trained on the training identities
 of the run; it is kept in RUN/verifier and used again. `train-verifier` trains one for several runs.
 A run, and an export of one, brings the flags of its data with it. The report is REPORT/report.md.
+
+`read-codes` lets a model with a recogniser, such as InfoGAN, read the codes of real images, those of --data_dir or
+the run's own test identities, and holds them against who is in the images: REPORT/codes.json.
 
 Use only networks of people you trust for --verifier and --features: a SavedModel is a program, which
 runs with your rights. Lambda layers, which hold code, are refused in a .keras file, and HDF5 is refused.
@@ -29,7 +33,7 @@ from sdgan_tf.cli import command, data_flags, measure_flags, source_flags
 from sdgan_tf.data import Splits
 from sdgan_tf.data import load as load_data
 from sdgan_tf.evaluation.verifiers.training import LOSSES
-from sdgan_tf.files import remove_folder
+from sdgan_tf.files import remove_folder, write_json
 from sdgan_tf.images import tile
 from sdgan_tf.models import DPIG, AdversarialModel
 
@@ -43,6 +47,12 @@ def define(values: flags.FlagValues) -> None:
         "images", None, "A folder of generated images by identity, in place of a model.", **at
     )
     measure_flags.define(values)
+    flags.DEFINE_bool(
+        "matched",
+        True,
+        "Whether read-codes matches each category with an identity, to count errors. There must be as many.",
+        **at,
+    )
     flags.DEFINE_list(
         "features",
         [],
@@ -73,11 +83,12 @@ def define(values: flags.FlagValues) -> None:
 
 def main(words: Sequence[str], values: flags.FlagValues) -> int:
     """Runs the command; returns its exit status."""
-    if list(words) == ["train-verifier"]:
-        return _train_verifier(values)
+    ways = {"train-verifier": _train_verifier, "read-codes": _read_codes}
+    if len(words) == 1 and words[0] in ways:
+        return ways[words[0]](values)
     if words:
         raise ValueError(
-            f"Flags have the form --name=value; the only word is train-verifier. Received: {' '.join(words)}"
+            f"Flags have the form --name=value; the only words are {' and '.join(ways)}. Received: {' '.join(words)}"
         )
     out = _out(values)
     source = None if values.images else source_flags.load(values)
@@ -178,6 +189,30 @@ def _verifier_of_run(values: flags.FlagValues, splits: Splits) -> evaluation.Ver
         remove_folder(folder)
     verifier.save(folder)
     return verifier
+
+
+def _read_codes(values: flags.FlagValues) -> int:
+    out, model = _out(values), source_flags.load_run(values)
+    elsewhere = values["data_dir"].present or values["manifest"].present
+    data_flags.adopt(data_flags.of_run(values.run_dir), values)
+    data = data_flags.load(values)
+    if not elsewhere:
+        data = data_flags.split(data, values).test
+    if not len(data):
+        raise ValueError(
+            "The run has no test identities: name images that it has not seen by --data_dir."
+        )
+    readings = evaluation.read_codes(model, data, values.matched)
+    record = {
+        "data": data.summary(),
+        "step": model.completed_steps,
+        "codes": [reading._asdict() for reading in readings],
+    }
+    out.mkdir(parents=True, exist_ok=True)
+    write_json(out / "codes.json", record)
+    print(f"{data.summary()}\n\n{evaluation.reading_table(readings)}")
+    print(f"Report: {out / 'codes.json'}")
+    return 0
 
 
 def _train_verifier(values: flags.FlagValues) -> int:

@@ -6,6 +6,7 @@
   bin/generate --run_dir=RUN --interpolate=both --out=walk.png   rows walk along z_I, columns along z_O
   bin/generate --run_dir=RUN --interpolate=identity --out=walk.gif
   bin/generate --run_dir=RUN --pose=DIR/0001.png --out=posed.png         people in the pose of an image
+  bin/generate --run_dir=RUN --traverse=continuous:1 --out=slant.png     columns walk along one number
 
 The name after --out says what is written: .png is a grid, .gif or .mp4 a film, and a name without an
 extension a folder, which is a data set for bin/train. --saved_model=DIR takes an exported model in
@@ -81,6 +82,16 @@ def define(values: flags.FlagValues) -> None:
         "Which part of the code walks from each of its codes to the next.",
         **at,
     )
+    flags.DEFINE_string(
+        "traverse",
+        None,
+        "A number of the observation code, as PART:NUMBER, along which the columns go from -reach to reach while the rest "
+        "stays. SD-GAN's part is called observation, InfoGAN's continuous.",
+        **at,
+    )
+    flags.DEFINE_float(
+        "reach", 2.0, "How far --traverse goes; trained codes of a uniform law end at 1.", 0.0, **at
+    )
     flags.DEFINE_integer("steps", 8, "The number of steps from one code to the next.", 1, **at)
     flags.DEFINE_enum(
         "path",
@@ -127,6 +138,8 @@ def _codes(model: ImageModel, kind: str, values: flags.FlagValues) -> list[np.nd
 
     Drawing takes its time, so their numbers are checked before.
     """
+    if values.traverse:
+        return _traversed(model, kind, values)
     file = generation.load_codes(values.codes) if values.codes else {}
     walks = WALKS[values.interpolate]
     poses = _poses(model, values)
@@ -143,6 +156,25 @@ def _codes(model: ImageModel, kind: str, values: flags.FlagValues) -> list[np.nd
     for index in walks:
         codes[index] = walk(codes[index], values.steps, values.path)
     return codes
+
+
+def _traversed(model: ImageModel, kind: str, values: flags.FlagValues) -> list[np.ndarray]:
+    """Identity codes by number or seeds, and observation codes along one number of one of them."""
+    seeds = values.observation_seeds is not None
+    if values.codes or values.pose or seeds or values.interpolate != "none":
+        raise ValueError(
+            "--traverse says what the columns are: leave out --codes, --interpolate, --pose and --observation_seeds."
+        )
+    part, _, number = values.traverse.partition(":")
+    if not number.isdecimal():
+        raise ValueError(
+            f"A number of a part is named as PART:NUMBER. Received: --traverse={values.traverse}"
+        )
+    columns = values.observations or 9
+    rows = _asked("identity", {}, False, values)
+    _check(kind, len(rows) if np.ndim(rows) else rows, columns, model.image_size, values)
+    identity, (code,) = model.grid_codes(rows, 1, values.seed, values.truncation)
+    return [identity, model.latents.traverse(code, part, int(number), values.reach, columns)]
 
 
 def _check(kind: str, rows: int, columns: int, image_size: int, values: flags.FlagValues) -> None:

@@ -18,6 +18,13 @@ from sdgan_tf.evaluation.pairs import (
     real_pairs,
 )
 from sdgan_tf.evaluation.people import People, likeness, measure_people
+from sdgan_tf.evaluation.reading import (
+    Reading,
+    matched_error,
+    read_codes,
+    reading_table,
+    shared_information,
+)
 from sdgan_tf.evaluation.report import table, write_report
 from sdgan_tf.evaluation.results import Results, Row
 from sdgan_tf.evaluation.verifiers import (
@@ -34,6 +41,7 @@ __all__ = [
     "FactorReader",
     "Pairs",
     "People",
+    "Reading",
     "Results",
     "Row",
     "Verifier",
@@ -50,8 +58,12 @@ __all__ = [
     "load_features",
     "load_verifier",
     "measure_people",
+    "matched_error",
     "megabytes",
+    "read_codes",
+    "reading_table",
     "real_pairs",
+    "shared_information",
     "table",
     "train_factor_reader",
     "train_verifier",

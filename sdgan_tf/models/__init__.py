@@ -10,6 +10,7 @@ from sdgan_tf.models.conditional import (
 )
 from sdgan_tf.models.dpig import DPIG
 from sdgan_tf.models.image_model import ImageModel, seeds_of
+from sdgan_tf.models.infogan import InfoGAN
 from sdgan_tf.models.sdbegan import SDBEGAN
 from sdgan_tf.models.sdgan import SDGAN
 
@@ -23,6 +24,7 @@ __all__ = [
     "ConditionalGAN",
     "EncoderPairGAN",
     "ImageModel",
+    "InfoGAN",
     "TablePairGAN",
     "seeds_of",
 ]

@@ -34,9 +34,10 @@ class AdversarialModel(ImageModel, Averages):
     4. `LOGS`: the names of the numbers that `end_step` is given.
 
     Where it differs from the base it may also write `FIELDS`, what it needs of a batch; `score`, how much tuples look
-    real; `identity_codes` and `identities`, where it shows a given number of identities; `state`, to add variables of
-    its own; `imbalance`, signs that one player has won; `KINDS`, the kinds of registered networks that its
-    arguments name; `OPTIONS`, further constructors whose arguments it takes as options of its own.
+    real; `identity_codes` and `identities`, where it shows a given number of identities; `traversed`, the numbers of
+    the code to show one by one; `state`, to add variables of its own; `imbalance`, signs that one player has won;
+    `KINDS`, the kinds of registered networks that its arguments name; `OPTIONS`, further constructors whose arguments
+    it takes as options of its own.
 
     Attributes:
         networks: all networks by name, such as `"generator"`, codes float [n, d_i + d_o] to images float32

@@ -13,6 +13,7 @@ from sdgan_tf import augmentation, objectives
 from sdgan_tf.latents import LatentSpace
 from sdgan_tf.models import penalties
 from sdgan_tf.models.base import AdversarialModel
+from sdgan_tf.models.recognition import Recognition, features_shape
 from sdgan_tf.networks import siamese
 from sdgan_tf.registry import register
 
@@ -42,12 +43,17 @@ class ConditionalGAN(AdversarialModel):
         generator: the name of a registered network, or any Keras model, see `SDGAN`.
         discriminator: the name of a registered network, or any Keras model of tuples float [n, k, h, w, c], k = 2 for
             pairs and 1 for names, to scores [n], or to [n, 1 + training_identities].
+        recogniser: the name of a registered network, or any Keras model of the discriminator's features of single
+            images to float [n, d_i + d_o]; made only where `recognise_i` or `recognise_o` is above 0.
         image_size: edge of the images in pixels; a power of two from 8 for the networks that come along.
         channels: 1 or 3.
         d_i: width of the identity code z_I.
         d_o: width of the observation code z_O.
         law: distribution of the codes: `"uniform"` on [-1, 1] (paper) or `"normal"`.
         r1: later addition: weight of the gradient penalty on real tuples (arXiv 1801.04406), 0 for none.
+        recognise_i: later addition: weight of the error of a recogniser that reads `z_I` back from each generated
+            image, in the losses of both players, 0 for none.
+        recognise_o: later addition: the same for `z_O`, which these models otherwise forget.
         augment: later addition: DiffAugment operations, such as `"translation,cutout,color"`.
         ema: later addition: decay of the averaged generator, such as .999, 0 for none.
         precision: `"float32"`, `"mixed_bfloat16"` or `"mixed_float16"`; losses and images are float32 always.
@@ -64,7 +70,7 @@ class ConditionalGAN(AdversarialModel):
 
     LOGS = ("d_loss", "g_loss", "d_real", "d_fake")
     FIELDS = ("images", "identity")
-    KINDS = ("generator", "discriminator", "identifier")
+    KINDS = ("generator", "discriminator", "identifier", "recogniser")
 
     def __init__(
         self,
@@ -73,12 +79,15 @@ class ConditionalGAN(AdversarialModel):
         told: Literal["pairs", "names"] = "pairs",
         generator: str | keras.Model = "dcgan",
         discriminator: str | keras.Model = "dcgan",
+        recogniser: str | keras.Model = "dense",
         image_size: int = 64,
         channels: int = 3,
         d_i: int = 50,
         d_o: int = 50,
         law: Literal["uniform", "normal"] = "uniform",
         r1: float = 0.0,
+        recognise_i: float = 0.0,
+        recognise_o: float = 0.0,
         augment: str = "",
         ema: float = 0.0,
         precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32",
@@ -89,16 +98,20 @@ class ConditionalGAN(AdversarialModel):
         k = self.tuple_size(told=told)
         latents = LatentSpace.split(d_i, d_o, law)
         super().__init__(latents, image_size, channels, k, ema, precision, seed, options, name=name)
-        if training_identities < 2 or min(d_i, d_o) < 1 or r1 < 0 or told not in ("pairs", "names"):
+        weights = (r1, recognise_i, recognise_o)
+        least = min(d_i, d_o) < 1 or min(weights) < 0
+        if training_identities < 2 or least or told not in ("pairs", "names"):
             raise ValueError(
                 "This model knows two identities or more, by identity and observation codes of a dimension or more, "
-                "is told pairs or names, and the weight of a penalty is not below 0. Received: "
-                f"training_identities={training_identities}, d_i={d_i}, d_o={d_o}, told={told!r}, r1={r1}"
+                "is told pairs or names, and no weight is below 0. Received: "
+                f"training_identities={training_identities}, d_i={d_i}, d_o={d_o}, told={told!r}, r1={r1}, "
+                f"recognise_i={recognise_i}, recognise_o={recognise_o}"
             )
         self.training_identities = training_identities
         self.told = told
         self.d_i, self.d_o, self.law = d_i, d_o, law
-        self.r1 = r1
+        self.r1, self.recognise_i, self.recognise_o = weights
+        self.recogniser = recogniser
         self.augment = augment
         self._operations = augmentation.parse(augment)
         self._objective = objectives.get("dcgan")
@@ -114,8 +127,14 @@ class ConditionalGAN(AdversarialModel):
             "discriminator", discriminator, {"tuples": [k, *size]}, judged, outputs=outputs, **known
         )
         self.identities = self.identifier.shown
+        self._recognition = Recognition(latents, recognise_i, recognise_o)
         players = {"d": ["discriminator"], "g": ["generator", "identifier"]}
-        self.play(players, averaged=("generator", "identifier"))
+        if self._recognition.asked:
+            inputs = {"features": features_shape(self.discriminator, k, size)}
+            self.add("recogniser", recogniser, inputs, [latents.size], **known)
+            players["d"].append("recogniser")
+        averaged = ("generator", "identifier")
+        self.play(players, averaged=averaged, logs=list(self._recognition.asked))
 
     @classmethod
     def tuple_size(cls, **arguments: Any) -> int:
@@ -137,15 +156,26 @@ class ConditionalGAN(AdversarialModel):
         costs = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, outputs[:, 1:])
         return tf.reduce_mean(costs)
 
-    def _imagine(self, real: tf.Tensor, labels: tf.Tensor, stream: str) -> tf.Tensor:
-        """A fake tuple for each real one, of the same identity under a new `z_O`."""
+    def _read(
+        self, features: tf.Tensor, codes: tf.Tensor
+    ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        """What it costs to read codes back from features [n, k, ...] of fake tuples, whose first image is generated."""
+        if not self._recognition.asked:
+            return tf.zeros([]), {}
+        # Codes of identities are learned themselves: they shall not come to meet the reader.
+        return self._recognition.cost(self.recogniser, features[:, 0], tf.stop_gradient(codes))
+
+    def _imagine(
+        self, real: tf.Tensor, labels: tf.Tensor, stream: str
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """A fake tuple for each real one, of the same identity under a new `z_O`; and the codes, [n, d_i + d_o]."""
         drawn = self.latents.tuples(tf.shape(real)[0], 1, self.random(stream))
         identity = self.identifier(real[:, 0], labels, training=True)
         codes = self.latents.join(identity, drawn[:, 0, self.latents.d_i :])
         images = self.generator(codes, training=True)
         if self.told == "names":
-            return images[:, tf.newaxis]
-        return tf.stack([images, real[:, 0]], axis=1)
+            return images[:, tf.newaxis], codes
+        return tf.stack([images, real[:, 0]], axis=1), codes
 
     # --- the step
 
@@ -168,7 +198,7 @@ class ConditionalGAN(AdversarialModel):
         return self.end_step(logs)
 
     def _update_discriminator(self, real: tf.Tensor, labels: tf.Tensor) -> dict[str, tf.Tensor]:
-        fake = self._imagine(real, labels, "codes of the discriminator")
+        fake, codes = self._imagine(real, labels, "codes of the discriminator")
         # One pass over both, with batch statistics of their own, as in SD-GAN.
         seed = self.random("augmentation of the discriminator")
         batch = augmentation.augment(tf.concat([real, fake], 0), self._operations, seed)
@@ -179,7 +209,8 @@ class ConditionalGAN(AdversarialModel):
             scores = self._scores(of_real), self._scores(of_fake)
             loss = self._objective.discriminator_loss(*scores)
             naming = self._naming_loss(of_real, labels) + self._naming_loss(of_fake, labels)
-            loss += 0.5 * naming
+            recognition, costs = self._read(features[1], codes)
+            loss += 0.5 * naming + recognition
             if self.r1:
                 loss += self.r1 * penalties.zero_centred(self._score, classes[0])
         self.move("d", tape, loss)
@@ -187,16 +218,18 @@ class ConditionalGAN(AdversarialModel):
             "d_loss": loss,
             "d_real": tf.reduce_mean(scores[0]),
             "d_fake": tf.reduce_mean(scores[1]),
+            **costs,
         }
 
     def _update_generator(self, real: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
-            fake = self._imagine(real, labels, "codes of the generator")
+            fake, codes = self._imagine(real, labels, "codes of the generator")
             seed = self.random("augmentation of the generator")
             batch = augmentation.augment(fake, self._operations, seed)
-            outputs = siamese.score(self.discriminator, batch)
+            features = siamese.features_of(self.discriminator, [batch])
+            (outputs,) = siamese.scores_of(self.discriminator, features)
             loss = self._objective.generator_loss(self._scores(outputs))
-            loss += self._naming_loss(outputs, labels)
+            loss += self._naming_loss(outputs, labels) + self._read(features[0], codes)[0]
         self.move("g", tape, loss)
         return loss
 

@@ -29,6 +29,8 @@ class ImageModel:
         k: images in the tuples that `score` takes.
         latents: the `LatentSpace`.
         identities: how many identities the model can show, or None where it imagines any number.
+        traversed: the numbers of the observation code that mean something each, as (part, number from 1): training
+            shows a grid along each.
     """
 
     image_size: int
@@ -36,6 +38,7 @@ class ImageModel:
     k: int
     latents: LatentSpace
     identities: int | None = None
+    traversed: Sequence[tuple[str, int]] = ()
 
     def identity_codes(self, seeds: tf.Tensor | Sequence[int]) -> tf.Tensor:
         """One `z_I` for each seed, the same whatever its neighbours: int64 [n] to float32 [n, d_i].

@@ -16,6 +16,7 @@ from sdgan_tf.latents import LatentSpace
 from sdgan_tf.models import penalties
 from sdgan_tf.models.base import AdversarialModel
 from sdgan_tf.models.penalties import Regularizers
+from sdgan_tf.models.recognition import Recognition, features_shape
 from sdgan_tf.networks import siamese
 from sdgan_tf.registry import register
 
@@ -103,10 +104,12 @@ class SDGAN(AdversarialModel):
         self.add("generator", generator, {"codes": [latents.size]}, size, **known)
         self.add("discriminator", discriminator, {"tuples": [k, *size]}, [], **known)
         self._check_options()
-        logs = [*(["d_mixed"] if self.regularizers.mixed else []), *self._recognised]
+        extras = self.regularizers
+        self._recognition = Recognition(latents, extras.recognise_i, extras.recognise_o)
+        logs = [*(["d_mixed"] if extras.mixed else []), *self._recognition.asked]
         of_d = ["discriminator"]
-        if self._recognised:
-            inputs = {"features": self._features_shape()}
+        if self._recognition.asked:
+            inputs = {"features": features_shape(self.discriminator, k, size)}
             self.add("recogniser", recogniser, inputs, [latents.size], **known)
             of_d.append("recogniser")
         if self.regularizers.lecam:
@@ -114,26 +117,6 @@ class SDGAN(AdversarialModel):
                 self, "anchors", [2], trainable=False, autocast=False
             )
         self.play({"d": of_d, "g": ["generator"]}, logs=logs)
-
-    @property
-    def _recognised(self) -> dict[str, str]:
-        """The blocks of the code that are read back, by the name of the weight."""
-        blocks = {"recognise_i": "identity", "recognise_o": "observation"}
-        return {name: block for name, block in blocks.items() if getattr(self.regularizers, name)}
-
-    def _features_shape(self) -> list[int]:
-        """Of what the discriminator sees in one image."""
-        size = [self.image_size, self.image_size, self.channels]
-        tuples = tf.zeros([1, self.k, *size])
-        (features,) = siamese.features_of(self.discriminator, [tuples], training=False)
-        shape = list(features.shape[2:])
-        if shape == size:
-            raise ValueError(
-                "A recogniser reads what the discriminator sees in single images: give it a Siamese one, see "
-                "networks.SiameseDiscriminator. Received: "
-                f"{type(self.discriminator).__name__}, which sees tuples as a whole"
-            )
-        return shape
 
     def _check_options(self) -> None:
         discriminator, mixed = self.discriminator, self.regularizers.mixed
@@ -236,7 +219,7 @@ class SDGAN(AdversarialModel):
                 loss += extras.mixed * objective.negative_loss(scores[0], scores[2], weights)
             if extras.lecam:
                 loss += extras.lecam * penalties.lecam(self.anchors, scores[0], scores[1])
-            recognition, costs = self._recognition(features[1], codes)
+            recognition, costs = self._read(features[1], codes)
             loss += recognition
         gradients = self.gradients("d", tape, loss)
         self.apply_gradients("d", self._add_penalties(gradients, real, fake))
@@ -259,37 +242,18 @@ class SDGAN(AdversarialModel):
             features = siamese.features_of(self.discriminator, parts)
             scores = siamese.scores_of(self.discriminator, features)
             loss = self._objective.generator_loss(*scores)
-            loss += self._recognition(features[0], codes)[0]
+            loss += self._read(features[0], codes)[0]
         self.move("g", tape, loss)
         return loss
 
-    def _recognition(
+    def _read(
         self, features: tf.Tensor, codes: tf.Tensor
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        """What it costs to read the codes back from single images.
-
-        Args:
-            features: of fake tuples, [n, k, ...].
-            codes: that they were made of, float32 [n * k, d_i + d_o].
-
-        Returns:
-            The weighted sum, and the cost of each block by the name of its weight: the mean over its numbers.
-        """
-        if not self._recognised:
+        """What it costs to read the codes, float32 [n * k, d_i + d_o], back from fake tuples' features, [n, k, ...]."""
+        if not self._recognition.asked:
             return tf.zeros([]), {}
-        read = self.recogniser(tf.reshape(features, [-1, *features.shape[2:]]), training=True)
-        costs, total = {}, tf.zeros([])
-        for name, block in self._recognised.items():
-            cost = tf.zeros([])
-            for part in self.latents.parts[block]:
-                place = self.latents.slices[part.name]
-                share = part.width / self.latents.width(block)
-                cost += share * objectives.recognition_cost(
-                    part.law, codes[:, place], read[:, place]
-                )
-            costs[name] = cost
-            total += getattr(self.regularizers, name) * cost
-        return total, costs
+        singles = tf.reshape(features, [-1, *features.shape[2:]])
+        return self._recognition.cost(self.recogniser, singles, codes)
 
     def _add_penalties(self, gradients: list[tf.Tensor], real, fake) -> list[tf.Tensor]:
         """Adds the gradients of the penalties on the discriminator's own gradient, on the steps that have one."""

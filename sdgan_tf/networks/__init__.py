@@ -4,6 +4,11 @@ from sdgan_tf.networks.began import BEGANGenerator, SiameseAutoencoder
 from sdgan_tf.networks.dcgan import DCGANGenerator, SiameseDCGANDiscriminator
 from sdgan_tf.networks.embedder import Embedder, Regressor
 from sdgan_tf.networks.identity import IdentityEncoder, IdentityTable
+from sdgan_tf.networks.infogan import (
+    InfoGANDiscriminator,
+    InfoGANGenerator,
+    InfoGANRecogniser,
+)
 from sdgan_tf.networks.person import PersonEncoder, PersonGenerator
 from sdgan_tf.networks.recogniser import DenseRecogniser
 from sdgan_tf.networks.residual import ResidualDiscriminator, ResidualGenerator
@@ -18,6 +23,9 @@ __all__ = [
     "IdentityTable",
     "PersonEncoder",
     "PersonGenerator",
+    "InfoGANDiscriminator",
+    "InfoGANGenerator",
+    "InfoGANRecogniser",
     "Regressor",
     "ResidualDiscriminator",
     "ResidualGenerator",

@@ -19,6 +19,14 @@ def dcgan_initializer() -> keras.initializers.Initializer:
     return keras.initializers.RandomUniform(-0.02 * 3**0.5, 0.02 * 3**0.5)
 
 
+# First weights by names of their own, beside those that Keras knows.
+INITIALIZERS = {
+    "dcgan": dcgan_initializer,
+    "normal_02": lambda: keras.initializers.RandomNormal(stddev=0.02),
+    "truncated_02": lambda: keras.initializers.TruncatedNormal(stddev=0.02),
+}
+
+
 class _Weighted(keras.layers.Layer):
     """A layer with a kernel and a bias; subclasses say the kernel's shape and how it is applied.
 
@@ -35,8 +43,8 @@ class _Weighted(keras.layers.Layer):
         self.filters = filters
         self.spectral = spectral
         self.initializer = initializer
-        chosen = dcgan_initializer() if initializer == "dcgan" else initializer
-        self.kernel_initializer = keras.initializers.get(chosen)
+        own = INITIALIZERS.get(initializer)
+        self.kernel_initializer = own() if own else keras.initializers.get(initializer)
 
     def _add_weights(self, shape: list[int]) -> None:
         self.kernel = keras_compat.add_weight(self, "kernel", shape, self.kernel_initializer)
@@ -103,7 +111,7 @@ class Linear(_Weighted):
     Args:
         filters: number of outputs.
         spectral: whether the kernel is divided by its greatest singular value.
-        initializer: of the kernel: `"dcgan"` or the name of one of Keras'.
+        initializer: of the kernel: `"dcgan"`, another name of `INITIALIZERS`, or that of one of Keras'.
     """
 
     def build(self, input_shape: Any) -> None:
@@ -122,7 +130,7 @@ class Conv(_Convolution):
         kernel_size: edge of the square kernel.
         stride: in both directions; must divide h and w.
         spectral: whether the kernel is divided by its greatest singular value.
-        initializer: of the kernel: `"dcgan"` or the name of one of Keras'.
+        initializer: of the kernel: `"dcgan"`, another name of `INITIALIZERS`, or that of one of Keras'.
     """
 
     def build(self, input_shape: Any) -> None:
@@ -147,7 +155,7 @@ class ConvTranspose(_Convolution):
         kernel_size: edge of the square kernel.
         stride: in both directions.
         spectral: whether the kernel is divided by its greatest singular value.
-        initializer: of the kernel: `"dcgan"` or the name of one of Keras'.
+        initializer: of the kernel: `"dcgan"`, another name of `INITIALIZERS`, or that of one of Keras'.
     """
 
     def build(self, input_shape: Any) -> None:
@@ -177,17 +185,25 @@ class BatchNorm(keras.layers.Layer):
     Args:
         momentum: of the moving statistics, which serve at inference (released code: .99).
         epsilon: added to the variance (released code: 1e-3).
+        spread: standard deviation of the first scales around 1.
     """
 
-    def __init__(self, momentum: float = 0.99, epsilon: float = 1e-3, **kwargs: Any):
+    def __init__(
+        self, momentum: float = 0.99, epsilon: float = 1e-3, spread: float = 0.0, **kwargs: Any
+    ):
         super().__init__(**kwargs)
         self.momentum = momentum
         self.epsilon = epsilon
+        self.spread = spread
+        drawn = keras.initializers.RandomNormal(1.0, spread)
+        self.gamma_initializer = drawn if spread else keras.initializers.Ones()
 
     def build(self, input_shape: Any) -> None:
         shape = [input_shape[-1]]
         options = {"autocast": False}
-        self.gamma = keras_compat.add_weight(self, "gamma", shape, "ones", **options)
+        self.gamma = keras_compat.add_weight(
+            self, "gamma", shape, self.gamma_initializer, **options
+        )
         self.beta = keras_compat.add_weight(self, "beta", shape, "zeros", **options)
         options["trainable"] = False
         self.moving_mean = keras_compat.add_weight(self, "moving_mean", shape, "zeros", **options)
@@ -239,4 +255,5 @@ class BatchNorm(keras.layers.Layer):
         variable.assign(old + (1.0 - self.momentum) * (tf.stop_gradient(value) - old))
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "momentum": self.momentum, "epsilon": self.epsilon}
+        names = ("momentum", "epsilon", "spread")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}

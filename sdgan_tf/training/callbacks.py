@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 from sdgan_tf.training.checkpoints import Checkpoints
 from sdgan_tf.training.collapse import CollapseWatch
 from sdgan_tf.training.evaluation import Evaluation
-from sdgan_tf.training.grids import Grid, IdentityGrid, ReconstructionGrid
+from sdgan_tf.training.grids import Grid, IdentityGrid, ReconstructionGrid, TraversalGrid
 from sdgan_tf.training.match import MatchWatch
 from sdgan_tf.training.periodic import EverySteps, summary_writer
 from sdgan_tf.training.run_directory import RunDirectory
@@ -36,6 +36,7 @@ __all__ = [
     "RunLog",
     "StopOnBadLoss",
     "StopOnSignal",
+    "TraversalGrid",
 ]
 
 

@@ -85,6 +85,36 @@ class IdentityGrid(Grid):
         return self.model.generate(self.identities, self.observations, self.seed)
 
 
+class TraversalGrid(Grid):
+    """Shows what one number of the observation code does: `samples/continuous-1-00000500.png`.
+
+    Rows are identities, ten or as many as there are; along the columns the number goes from -2 to 2.
+
+    Args:
+        directory: such as a run directory.
+        every: steps between grids.
+        part: the part of the observation block.
+        number: which of its numbers, from 1.
+        seed: of the rest of the code.
+    """
+
+    ROWS = 10
+
+    def __init__(
+        self, directory: str | Path, every: int, part: str, number: int = 1, seed: int = 0
+    ):
+        super().__init__(directory, every)
+        self.part, self.number, self.seed = part, number, seed
+        self.TAG = self.PREFIX = f"{part}-{number}"
+
+    def grid(self) -> np.ndarray:
+        model = self.model
+        rows, (code,) = model.grid_codes(
+            min(model.identities or self.ROWS, self.ROWS), 1, self.seed
+        )
+        return model.generate(rows, model.latents.traverse(code, self.part, self.number))
+
+
 class ReconstructionGrid(Grid):
     """Shows how a model's autoencoder reconstructs tuples: `samples/reconstructions-00000500.png`.
 

@@ -30,6 +30,7 @@ from sdgan_tf.training.callbacks import (
     RunLog,
     StopOnBadLoss,
     StopOnSignal,
+    TraversalGrid,
 )
 from sdgan_tf.training.checkpoints import Checkpoints
 from sdgan_tf.training.clock import Clock
@@ -155,6 +156,7 @@ def _grids(model, data: IdentityData, run: RunDirectory, schedule: Schedule) -> 
     grids: list[Grid] = [IdentityGrid(run.path, schedule.grid_every)]
     if hasattr(model, "reconstruct"):
         grids.append(ReconstructionGrid(run.path, data, schedule.grid_every))
+    grids += [TraversalGrid(run.path, schedule.grid_every, *number) for number in model.traversed]
     for grid in grids:
         grid.set_model(model)
     return grids

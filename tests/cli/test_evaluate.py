@@ -168,7 +168,7 @@ def test_a_folder_of_images_is_measured(trained, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["measure"], "the only word is train-verifier. Received: measure"),
+        (["measure"], "the only words are train-verifier and read-codes. Received: measure"),
         (["--verifier=VERIFIER", "--run_dir=x", "--saved_model=y"], "one of --run_dir and --saved_m"),
         (["--saved_model=x", "--verifier=VERIFIER"], "Say where to write by --out"),
         (["--run_dir=nowhere", "--verifier=VERIFIER"], "nowhere is not a run directory"),
@@ -230,3 +230,35 @@ def test_unseen_people_with_keypoints_are_also_rebuilt_and_swapped(tmp_path, cap
     text = (tmp_path / "run" / "evaluation" / "report.md").read_text()
     assert "## Rebuilt and swapped people" in text and "](swaps.png)" in text
     assert (tmp_path / "run" / "evaluation" / "swaps.png").exists()
+
+
+def test_codes_of_real_images_are_read(tmp_path, capsys, monkeypatch):
+    monkeypatch.delenv("SDGAN_TRACEBACK", raising=False)
+    small = (
+        "--model=infogan",
+        "--dim=2",
+        "--categories=3",
+        "--batch_size=2",
+        "--precision=float32",
+    )
+    asked = (*small, *DATA, "--test_fraction=0.3", "--steps=1", f"--run_dir={tmp_path / 'run'}")
+    assert commands.call(train, *asked) == 0
+    folder = tmp_path / "data"
+    people = sd.data.drawn(3, 4, 16, seed=9)
+    for number, image in enumerate(people.images):
+        save_png(image, folder / f"who-{number // 4}" / f"{number}.png")
+    capsys.readouterr()
+    assert run("read-codes", f"--run_dir={tmp_path / 'run'}", f"--data_dir={folder}") == 0
+    record = json.loads((tmp_path / "run" / "evaluation" / "codes.json").read_text())
+    names = [code["code"] for code in record["codes"]]
+    assert names == ["category", "continuous_1", "continuous_2"]
+    assert 0 <= record["codes"][0]["error"] < 0.7 and record["step"] == 1
+    assert "|  | category | continuous_1 | continuous_2 |" in capsys.readouterr().out
+    # The run's own test people are more, and their factors are known.
+    assert run("read-codes", f"--run_dir={tmp_path / 'run'}") == 1
+    assert "leave the error out (--nomatched). Received: 3 categories" in capsys.readouterr().err
+    out = tmp_path / "out"
+    assert run("read-codes", "--nomatched", f"--run_dir={tmp_path / 'run'}", f"--out={out}") == 0
+    (first, *_) = json.loads((out / "codes.json").read_text())["codes"]
+    assert first["error"] is None
+    assert {"identity", *IDENTITY_FACTORS, *OBSERVATION_FACTORS} == set(first["information"])

@@ -98,6 +98,16 @@ def test_interpolation_walks_what_it_says(part, shape, run, model, tmp_path):
     np.testing.assert_array_equal(pixels(out), tile(walked))
 
 
+def test_columns_walk_along_one_number(run, model, tmp_path):
+    out = tmp_path / "walk.png"
+    asked = ("--traverse=observation:2", "--reach=1.5", "--identities=2", "--observations=3")
+    assert run(*asked, "--seed=3", f"--out={out}") == 0
+    rows, (code,) = model.grid_codes(2, 1, seed=3)
+    columns = np.stack([code] * 3)
+    columns[:, 1] = (-1.5, 0, 1.5)
+    np.testing.assert_array_equal(pixels(out), tile(model.generate(rows, columns)))
+
+
 @pytest.mark.parametrize(
     ("part", "size", "frames"),
     [("identity", (8, 3 * 10 - 2), 9), ("observation", (8 * 10 - 2, 8), 17), ("both", (8, 8), 9)],
@@ -130,6 +140,9 @@ def test_a_film_shows_the_walk_frame_by_frame(part, size, frames, run, tmp_path)
         ([RUN, "--identities=99999", "--out=a.png"], "more than the 64,000,000 allowed"),
         ([RUN, "--interpolate=both", "--steps=999999", "--out=a.gif"], "more than the 64,000,000"),
         ([RUN, "--identities=999999", "--out=a"], "1,000,000 images at most"),
+        ([RUN, "--traverse=slant:1", "--out=a.png"], "of observation of 3. Received: slant:1"),
+        ([RUN, "--traverse=slant", "--out=a.png"], "PART:NUMBER. Received: --traverse=slant"),
+        ([RUN, "--traverse=a:1", "--observation_seeds=1", "--out=a.png"], "what the columns are"),
         ([RUN, "--identities=2", "--identity_seeds=3", "--out=a.png"], "only one of these"),
         ([RUN, "--identity_seeds=x", "--out=a.png"], "Seeds are whole numbers. Received: x"),
         ([RUN, "--identity_seeds=" + "9" * 20, "--out=a.png"], "fit into 64 bits"),

@@ -9,6 +9,7 @@ from tensorflow import keras
 
 from sdgan_tf.images import to_float
 from sdgan_tf.models import ACDCGAN, DRGAN, ConditionalGAN, EncoderPairGAN, TablePairGAN
+from sdgan_tf.networks import siamese
 from tests.models.model_case import ModelCase, array, descending, gradients, weights
 
 TINY = {"training_identities": 3, "image_size": 8, "dim": 2, "d_i": 2, "d_o": 3}
@@ -37,6 +38,7 @@ class TestEncoderAndPairs(ModelCase):
         **{"identifier": "encoder", "told": "pairs"},
         **{"channels": 1, "law": "normal", "norm": "none", "r1": 0.1},
         **{"augment": "translation", "ema": 0.9, "seed": 5},
+        **{"recognise_i": 0.2, "recognise_o": 0.5},
     }
 
     @pytest.fixture(scope="class")
@@ -164,6 +166,36 @@ def test_the_penalty_adds_the_squared_gradient_of_the_score(tuples):
     assert losses[1] - losses[0] > 1e-5
 
 
+@pytest.mark.parametrize("model_class", [ACDCGAN, TablePairGAN])
+def test_a_recogniser_reads_codes_back_from_generated_images(model_class, tuples):
+    plain = make(model_class, rate=1e-3)
+    model = make(model_class, rate=1e-3, recognise_i=0.5, recognise_o=0.25)
+    assert model.players["d"] == ("discriminator", "recogniser")
+    real, labels = batch(model, tuples)
+
+    def errors(stream):
+        fake, codes = model._imagine(real, labels, stream)
+        (features,) = siamese.features_of(model.discriminator, [fake])
+        squares = (codes - model.recogniser(features[:, 0])).numpy() ** 2
+        return squares[:, :2].mean(), squares[:, 2:].mean()
+
+    of_identity, of_observation = errors("codes of the discriminator")
+    expected = float(plain._update_discriminator(real, labels)["d_loss"])
+    logs = model._update_discriminator(real, labels)
+    assert float(logs["recognise_i"]) == pytest.approx(of_identity, rel=1e-4)
+    assert float(logs["recognise_o"]) == pytest.approx(of_observation, rel=1e-4)
+    expected += 0.5 * of_identity + 0.25 * of_observation
+    assert float(logs["d_loss"]) == pytest.approx(expected, rel=1e-4)
+
+    of_identity, of_observation = errors("codes of the generator")
+    before = array(model.identifier.table.kernel), weights(model.recogniser)
+    loss = float(model._update_generator(real, labels))
+    assert loss > 0.5 * of_identity + 0.25 * of_observation
+    assert np.any(array(model.identifier.table.kernel) != before[0])
+    for value, kept in zip(weights(model.recogniser), before[1]):
+        np.testing.assert_array_equal(value, kept)
+
+
 def test_tables_show_their_rows_by_turns():
     model = make(ACDCGAN, training_identities=5)
     table = array(model.identifier.table.kernel)
@@ -242,6 +274,7 @@ def test_scores_do_not_depend_on_neighbours(model_class, tuples):
         ({"d_i": 0}, "d_i=0"),
         ({"d_o": 0}, "d_o=0"),
         ({"r1": -1.0}, "r1=-1.0"),
+        ({"recognise_o": -1.0}, "recognise_o=-1.0"),
         ({"norm": "layer"}, "norm='layer'"),
         ({"told": "faces"}, "told='faces'"),
         ({"identifier": "oracle"}, r"one of \['encoder', 'table'\].*identifier='oracle'"),

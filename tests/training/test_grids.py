@@ -35,6 +35,23 @@ def test_reals_and_fakes_stand_above_their_reconstructions(model, tmp_path):
     assert list((tmp_path / "tensorboard").glob("events*"))
 
 
+def test_a_run_of_infogan_shows_each_continuous_code(tmp_path):
+    model = sd.InfoGAN(image_size=8, channels=3, dim=2, categories=3, noise=2)
+    model.compile()
+    training.train(model, tiny.people(), tmp_path, training.Schedule(1, batch_size=2, log_every=0))
+    assert sorted(path.name for path in (tmp_path / "samples").iterdir()) == [
+        "continuous-1-00000001.png",
+        "continuous-2-00000001.png",
+        "reals.png",
+        "step-00000001.png",
+    ]
+    rows, (code,) = model.grid_codes(3, 1)
+    columns = np.stack([code] * 9)
+    columns[:, 1] = np.linspace(-2, 2, 9)
+    shown = np.asarray(Image.open(tmp_path / "samples" / "continuous-2-00000001.png"))
+    np.testing.assert_array_equal(shown, tile(model.generate(rows, columns)))
+
+
 def test_a_run_of_an_autoencoder_shows_reconstructions_beside_identities(model, tmp_path):
     schedule = training.Schedule(3, batch_size=2, log_every=0, grid_every=2)
     image = training.train(model, tiny.people(size=16), tmp_path, schedule)
