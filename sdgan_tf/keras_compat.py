@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 from tensorflow import keras
 
@@ -146,6 +147,31 @@ def deserialize(config: dict[str, Any]) -> keras.Model:
         ) from error
 
 
+def take_logs_as_they_are(model: keras.Model) -> None:
+    """Tells Keras that the numbers of a train step, which are metrics' results, are means over all replicas."""
+    if not KERAS_3:
+        # On Keras 2 each replica has the result of all of them; left to itself it adds these up.
+        model.distribute_reduction_method = "first"
+
+
+def set_steps_per_execution(model: keras.Model, steps: int) -> None:
+    """Sets what `compile` does by its argument of this name."""
+    if KERAS_3:
+        model.steps_per_execution = steps
+    else:
+        model._steps_per_execution.assign(steps)
+    # Traced for the old number.
+    model.train_function = None
+
+
+def result(metric: keras.metrics.Metric) -> tf.Tensor:
+    """The number of a metric in a train step, in the shape in which Keras takes the mean over replicas."""
+    strategy = tf.distribute.get_strategy()
+    # Of what several processes give, Keras 3 takes the mean over an axis.
+    processes = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+    return tf.reshape(metric.result(), [1]) if KERAS_3 and processes else metric.result()
+
+
 def copy_of(network: keras.Model) -> keras.Model:
     """A new network of the same architecture, not built yet."""
     return deserialize(serialize(network))
@@ -186,6 +212,11 @@ def gradients(
 def tensor_of(variable: Any) -> tf.Variable:
     """The TensorFlow variable behind a Keras variable."""
     return variable.value if KERAS_3 and hasattr(variable, "value") else variable
+
+
+def value_of(variable: Any) -> np.ndarray:
+    """A copy of a variable's value, which several replicas may hold; where each holds a part of a sum, the sum."""
+    return np.array(tf.convert_to_tensor(variable).numpy())
 
 
 def apply_gradients(optimizer: Any, scaled: Sequence[tf.Tensor], variables: Sequence[Any]) -> None:

@@ -10,6 +10,7 @@ from tensorflow import keras
 
 import sdgan_tf as sd
 from sdgan_tf.data import IdentityData
+from sdgan_tf.keras_compat import value_of
 
 MODERN = {
     "law": "normal",
@@ -41,7 +42,7 @@ def model(rate=2e-3, **options) -> sd.SDGAN:
 
 def values(made) -> dict[str, np.ndarray]:
     """Return a copy of the whole state of a model."""
-    return {name: np.array(np.asarray(variable)) for name, variable in made.state().items()}
+    return {name: value_of(variable) for name, variable in made.state().items()}
 
 
 def restore(made, state: dict[str, np.ndarray]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from absl import flags
 
 from sdgan_tf.evaluation import Verifier, load_verifier
-from sdgan_tf.training import Schedule
+from sdgan_tf.training import Schedule, strategies
 from sdgan_tf.training.schedule import ON_COLLAPSE
 
 DEFAULTS = Schedule()
@@ -30,8 +30,17 @@ def define(values: flags.FlagValues) -> None:
     flags.DEFINE_enum(
         "strategy",
         "one",
-        ["one", "mirrored"],
-        "Train on one device, or on a replica for each GPU of this machine (mirrored).",
+        strategies.CHOICES,
+        "Train on one device; on a replica for each GPU of this machine (mirrored); or on all devices of all workers "
+        "that the environment variable TF_CONFIG lists (multiworker).",
+        **at,
+    )
+    flags.DEFINE_integer(
+        "replicas",
+        0,
+        "Of --strategy=mirrored: on how many GPUs, or, on a machine without any, on how many parts of the processor; 0 "
+        "for all GPUs.",
+        lower_bound=0,
         **at,
     )
     flags.DEFINE_integer(
@@ -62,6 +71,14 @@ def define(values: flags.FlagValues) -> None:
         ("evaluate_every", "Evaluate the model by --verifier every so many steps; 0 for never."),
     ):
         flags.DEFINE_integer(name, getattr(DEFAULTS, name), help, lower_bound=0, **at)
+    flags.DEFINE_integer(
+        "steps_per_execution",
+        DEFAULTS.steps_per_execution,
+        "How many steps TensorFlow makes in one call, which hides what Python costs beside small steps. Fewer where log "
+        "lines, grids, checkpoints or the end would not fall on their steps.",
+        lower_bound=1,
+        **at,
+    )
     flags.DEFINE_string(
         "verifier",
         None,

@@ -8,18 +8,19 @@ The same command again continues the run. Ctrl-C saves and leaves.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
-import tensorflow as tf
 from absl import flags
 
 from sdgan_tf import training
 from sdgan_tf.cli import command, data_flags, model_flags, run_flags
 from sdgan_tf.data import Splits
 from sdgan_tf.models import AdversarialModel
+from sdgan_tf.training import strategies
+from sdgan_tf.training.cluster import Cluster, same_code
 
 GROUPS = (run_flags, data_flags, model_flags)
 
@@ -33,6 +34,13 @@ def define(values: flags.FlagValues) -> None:
 def main(words: Sequence[str], values: flags.FlagValues) -> int:
     """Runs the command; returns its exit status."""
     command.no_words(words)
+    strategy = strategies.make(values.strategy, values.replicas)
+    strategies.check_batch(strategy, values.batch_size)
+    cluster = Cluster(strategy)
+    with cluster.together():
+        # Before the model is made: where that differs, the workers wait for each other in vain.
+        cluster.agree(same_code(), "code")
+        cluster.agree(_flags(values), "flags")
     schedule, verifier = run_flags.schedule(values), run_flags.verifier(values)
     print(f"Data: {values.data_dir or 'the built-in drawn people'}")
     parts = data_flags.split(data_flags.load(values, k=model_flags.tuple_size(values)), values)
@@ -44,7 +52,7 @@ def main(words: Sequence[str], values: flags.FlagValues) -> int:
             f"Note: bin/evaluate needs two {' and two '.join(few)} identities or more. To keep more, raise "
             "--validation_fraction and --test_fraction now: they are chosen before training."
         )
-    with _scope(values):
+    with cluster.together(), strategy.scope():
         model = model_flags.build(values, len(parts.train))
     print(", ".join(f"{name}: {size:,} parameters" for name, size in model.parameters().items()))
     resolved = resolved_flags(values, model)
@@ -80,22 +88,16 @@ def _train(
     return 0
 
 
+def _flags(values: flags.FlagValues) -> dict[str, Any]:
+    """All flags of the command with their values."""
+    names = [flag.name for group in GROUPS for flag in values.get_flags_for_module(group.__name__)]
+    return {name: values[name].value for name in sorted(names)}
+
+
 def _tool(name: str) -> str:
     """How to call a program of this environment, which need not be active."""
     path = os.path.join(os.path.dirname(sys.executable), name)
     return os.path.relpath(path) if os.path.exists(path) and sys.prefix != sys.base_prefix else name
-
-
-def _scope(values: flags.FlagValues):
-    if values.strategy == "one":
-        return contextlib.nullcontext()
-    strategy = tf.distribute.MirroredStrategy()
-    if values.batch_size % strategy.num_replicas_in_sync:
-        raise ValueError(
-            f"The batch is shared by {strategy.num_replicas_in_sync} replicas and must divide by that. "
-            f"Received: batch_size={values.batch_size}"
-        )
-    return strategy.scope()
 
 
 def resolved_flags(values: flags.FlagValues, model: AdversarialModel) -> str:

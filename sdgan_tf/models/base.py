@@ -219,7 +219,7 @@ class AdversarialModel(ImageModel, Averages):
         self.move_averages(tf.convert_to_tensor(self.step) // every, moved)
         for tracker in self._trackers:
             tracker.update_state(logs[tracker.name])
-        return {tracker.name: tracker.result() for tracker in self._trackers}
+        return {tracker.name: keras_compat.result(tracker) for tracker in self._trackers}
 
     # --- what comes out
 

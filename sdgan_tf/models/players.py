@@ -186,11 +186,19 @@ class Players(keras.Model):
         """
         given = {player: options.pop(f"{player}_optimizer", None) for player in self.players}
         super().compile(optimizer=keras_compat.NO_OPTIMIZER, jit_compile=jit_compile, **options)
+        keras_compat.take_logs_as_they_are(self)
         self._compile_options = {"jit_compile": jit_compile, **options}
         defaults = self.default_optimizers()
         for player, optimizer in given.items():
             ready = self._ready(optimizer or defaults[player], self.moved_by(player))
             setattr(self, f"{player}_optimizer", ready)
+
+    def execute(self, steps: int) -> None:
+        """Has `fit` make so many steps in one call of TensorFlow, in place of what `compile` was told."""
+        if self._compile_options.get("steps_per_execution", 1) == steps:
+            return
+        self._compile_options["steps_per_execution"] = steps
+        keras_compat.set_steps_per_execution(self, steps)
 
     def _ready(self, optimizer: Any, moved: Sequence[Any]) -> Any:
         optimizer = keras.optimizers.get(optimizer)
@@ -258,6 +266,11 @@ class Players(keras.Model):
     def build(self, input_shape: Any = None) -> None:
         """Does nothing: the constructor has built all networks."""
         self.built = True
+
+    def _maybe_symbolic_build(self, **_: Any) -> None:
+        # Keras 3 would take the first batch away from several replicas to build what is built, and fail at that where
+        # they are of several processes.
+        pass
 
     def get_config(self) -> dict[str, Any]:
         """All arguments of the constructor, networks of the user's own among them."""

@@ -13,7 +13,7 @@ from tensorflow import keras
 
 from sdgan_tf import augmentation, keras_compat, objectives
 from sdgan_tf.latents import LatentSpace
-from sdgan_tf.models import penalties
+from sdgan_tf.models import on_replicas, penalties
 from sdgan_tf.models.base import AdversarialModel
 from sdgan_tf.models.penalties import Regularizers
 from sdgan_tf.models.recognition import Recognition, features_shape
@@ -160,11 +160,6 @@ class SDGAN(AdversarialModel):
         fields = self.fields(batch)
         real = fields["images"]
         every = self.critic_steps or self._objective.critic_steps
-        if every > 1 and tf.distribute.get_strategy().num_replicas_in_sync > 1:
-            raise ValueError(
-                "Replicas cannot meet in a generator's update that is left out at some steps: train on "
-                f"one device, or with critic_steps=1. Received: {every} critic steps"
-            )
         # Such as a power iteration, where the discriminator has one.
         getattr(self.discriminator, "begin_step", lambda: None)()
         logs = self._update_discriminator(real, fields.get("identity"))
@@ -172,11 +167,12 @@ class SDGAN(AdversarialModel):
             logs["g_loss"] = self._update_generator(real)
             return self.end_step(logs)
         turn = tf.equal((tf.convert_to_tensor(self.step) + 1) % every, 0)
-        logs["g_loss"] = tf.cond(
+        logs["g_loss"] = on_replicas.where(
             turn,
-            lambda: self._update_generator(real),
+            lambda tuples, *_: self._update_generator(tuples),
             # Of the mean scores: about what the update would have given, at no cost.
-            lambda: self._objective.generator_loss(logs["d_fake"], logs["d_real"]),
+            lambda _, *means: self._objective.generator_loss(*means),
+            *(real, logs["d_fake"], logs["d_real"]),
         )
         return self.end_step(logs, tf.cast(turn, tf.float32), every)
 

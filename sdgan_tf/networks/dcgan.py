@@ -34,6 +34,8 @@ class DCGANGenerator(keras.Model):
         image_size: edge of the image in pixels, a power of two from 8.
         channels: of the image.
         dim: channels of the last hidden map.
+        sync_batch_norm: whether batch norm takes the statistics of the batch over all replicas, where a model is trained
+            on several, in place of each replica's own.
 
     Call:
         codes float [n, code_size] to images float32 [n, image_size, image_size, channels] in [-1,
@@ -46,6 +48,7 @@ class DCGANGenerator(keras.Model):
         image_size: int = 64,
         channels: int = 3,
         dim: int = 64,
+        sync_batch_norm: bool = False,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -54,13 +57,14 @@ class DCGANGenerator(keras.Model):
         self.image_size = image_size
         self.channels = channels
         self.dim = dim
+        self.sync_batch_norm = sync_batch_norm
 
         widths = [dim * 2**power for power in reversed(range(count))]
         options = policy_of(self)
         self.start = keras.layers.Dense(
             SMALLEST_MAP**2 * widths[0], kernel_initializer=dcgan_initializer(), **options
         )
-        self.norms = [BatchNorm(**options) for _ in widths]
+        self.norms = [BatchNorm(synchronised=sync_batch_norm, **options) for _ in widths]
         self.convs = [ConvTranspose(width, **options) for width in widths[1:]]
         # The image itself stays float32 under every precision policy.
         self.finish = ConvTranspose(channels, dtype="float32")
@@ -78,7 +82,7 @@ class DCGANGenerator(keras.Model):
         return tf.tanh(maps)
 
     def get_config(self) -> dict[str, Any]:
-        names = ("code_size", "image_size", "channels", "dim")
+        names = ("code_size", "image_size", "channels", "dim", "sync_batch_norm")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
@@ -108,6 +112,7 @@ class SiameseDCGANDiscriminator(SiameseDiscriminator):
             |f1 - f2| / 2).
         full_size: later addition: channels of a 3x3 convolution at the images' full size before the first stride, 0
             for none.
+        sync_batch_norm: as in the generator.
         outputs: how many numbers the last dense layer gives.
 
     Call:
@@ -128,6 +133,7 @@ class SiameseDCGANDiscriminator(SiameseDiscriminator):
         initializer: Literal["dcgan", "he_normal"] = "dcgan",
         symmetric: bool = False,
         full_size: int = 0,
+        sync_batch_norm: bool = False,
         outputs: Any = 1,
         **kwargs: Any,
     ):
@@ -143,6 +149,7 @@ class SiameseDCGANDiscriminator(SiameseDiscriminator):
         self.initializer = initializer
         self.symmetric = symmetric
         self.full_size = full_size
+        self.sync_batch_norm = sync_batch_norm
         self.outputs = outputs
         check_choices(self)
         if symmetric and (towers == "stacked" or k < 2):
@@ -166,7 +173,8 @@ class SiameseDCGANDiscriminator(SiameseDiscriminator):
         ]
         self.joint = self._joint_layers(widths[-1])
         normed = len(self.tower) - 1 + join_layers if norm == "batch" else 0
-        self.norms = [BatchNorm(**policy_of(self)) for _ in range(normed)]
+        synchronised = {"synchronised": sync_batch_norm}
+        self.norms = [BatchNorm(**policy_of(self), **synchronised) for _ in range(normed)]
         # The score itself stays float32 under every precision policy.
         self.finish = self._wrapped(Linear(outputs, dtype="float32", **options))
 
@@ -253,7 +261,7 @@ class SiameseDCGANDiscriminator(SiameseDiscriminator):
 
     def get_config(self) -> dict[str, Any]:
         names = ("k", "image_size", "channels", "dim", "norm", "towers", "join", "join_layers")
-        names += ("initializer", "symmetric", "full_size", "outputs")
+        names += ("initializer", "symmetric", "full_size", "sync_batch_norm", "outputs")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 

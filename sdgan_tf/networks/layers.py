@@ -186,10 +186,17 @@ class BatchNorm(keras.layers.Layer):
         momentum: of the moving statistics, which serve at inference (released code: .99).
         epsilon: added to the variance (released code: 1e-3).
         spread: standard deviation of the first scales around 1.
+        synchronised: whether the batch is that of all replicas, where a model is trained on several. A penalty on the
+            gradient (`track=False`) is of each replica's own batch all the same.
     """
 
     def __init__(
-        self, momentum: float = 0.99, epsilon: float = 1e-3, spread: float = 0.0, **kwargs: Any
+        self,
+        momentum: float = 0.99,
+        epsilon: float = 1e-3,
+        spread: float = 0.0,
+        synchronised: bool = False,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.momentum = momentum
@@ -197,6 +204,7 @@ class BatchNorm(keras.layers.Layer):
         self.spread = spread
         drawn = keras.initializers.RandomNormal(1.0, spread)
         self.gamma_initializer = drawn if spread else keras.initializers.Ones()
+        self.synchronised = synchronised
 
     def build(self, input_shape: Any) -> None:
         shape = [input_shape[-1]]
@@ -229,8 +237,10 @@ class BatchNorm(keras.layers.Layer):
         if not training:
             return self._normalise(images, self.moving_mean, self.moving_variance)[0]
         outputs = []
+        # The replicas cannot meet inside a condition, where a penalty may stand.
+        normalise = self._normalise_together if track and self._is_shared() else self._normalise
         for part in tf.split(images, groups) if groups > 1 else [images]:
-            out, mean, variance = self._normalise(part)
+            out, mean, variance = normalise(part)
             if track:
                 self._move(self.moving_mean, mean)
                 self._move(self.moving_variance, variance)
@@ -250,10 +260,32 @@ class BatchNorm(keras.layers.Layer):
         )
         return out[:, 0, 0] if flat else out, mean, variance
 
+    def _is_shared(self) -> bool:
+        """Whether the batch is one of several replicas that are normalised together."""
+        return (
+            self.synchronised
+            and not tf.distribute.in_cross_replica_context()
+            and tf.distribute.get_strategy().num_replicas_in_sync > 1
+        )
+
+    def _normalise_together(self, images):
+        """As `_normalise`, by the statistics of the batches of all replicas."""
+        replicas = tf.distribute.get_replica_context()
+        axes, values = list(range(images.shape.rank - 1)), tf.cast(images, tf.float32)
+        moments = [tf.reduce_mean(values, axes), tf.reduce_mean(tf.square(values), axes)]
+        mean, square = replicas.all_reduce("mean", moments)
+        variance = tf.maximum(square - tf.square(mean), 0.0)
+        gamma, beta = tf.convert_to_tensor(self.gamma), tf.convert_to_tensor(self.beta)
+        out = tf.nn.batch_normalization(values, mean, variance, beta, gamma, self.epsilon)
+        # Of a sample, as the fused operation gives it.
+        count = tf.size(values) // values.shape[-1] * replicas.num_replicas_in_sync
+        count = tf.cast(count, tf.float32)
+        return tf.cast(out, images.dtype), mean, variance * count / tf.maximum(count - 1.0, 1.0)
+
     def _move(self, variable, value: tf.Tensor) -> None:
         old = tf.convert_to_tensor(variable)
         variable.assign(old + (1.0 - self.momentum) * (tf.stop_gradient(value) - old))
 
     def get_config(self) -> dict[str, Any]:
-        names = ("momentum", "epsilon", "spread")
+        names = ("momentum", "epsilon", "spread", "synchronised")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}

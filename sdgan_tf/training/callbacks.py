@@ -9,11 +9,11 @@ import threading
 import time
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 from tensorflow import keras
 from tqdm.auto import tqdm
 
+from sdgan_tf.keras_compat import value_of
 from sdgan_tf.training.checkpoints import Checkpoints
 from sdgan_tf.training.collapse import CollapseWatch
 from sdgan_tf.training.evaluation import Evaluation
@@ -61,7 +61,7 @@ class RunLog(EverySteps):
         super().on_train_begin(logs)
         self._writer = summary_writer(self.directory.path, self.model.rollbacks)
         self._since = (self._last, time.monotonic())
-        self._means = [np.array(np.asarray(variable)) for variable in self._variables()]
+        self._means = [value_of(variable) for variable in self._variables()]
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         # Keras has just reset the means, but a continued run goes on with those of its checkpoint.

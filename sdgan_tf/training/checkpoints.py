@@ -9,8 +9,10 @@ import numpy as np
 from absl import logging
 
 from sdgan_tf.files import atomic_file, local_path, read_arrays, read_json, write_json
+from sdgan_tf.keras_compat import value_of
 from sdgan_tf.models import AdversarialModel
 from sdgan_tf.training import upgrade
+from sdgan_tf.training.cluster import ALONE, Cluster
 
 # Of the name under which a checkpoint holds the number that says how good it is.
 SCORE = "score/"
@@ -35,6 +37,7 @@ class Checkpoints:
         keep: how many of the newest stay, at least 1.
         best_metric: name of the number by which the best checkpoint is kept; empty for none.
         best_mode: `"min"` or `"max"`: which of its values is the better one.
+        cluster: of the processes that train together, whose chief alone writes and removes; all of them call.
 
     Attributes:
         suspect_from: step from which on the run is suspected to have collapsed, or None. The last checkpoint from
@@ -47,6 +50,7 @@ class Checkpoints:
         keep: int = 3,
         best_metric: str = "",
         best_mode: str = "min",
+        cluster: Cluster = ALONE,
     ):
         if keep < 1:
             raise ValueError(f"At least one checkpoint is kept. Received: keep={keep}")
@@ -56,6 +60,7 @@ class Checkpoints:
         self.keep = keep
         self.best_metric = best_metric
         self.best_mode = best_mode
+        self.cluster = cluster
         self.suspect_from: int | None = None
 
     def steps(self) -> list[int]:
@@ -79,6 +84,9 @@ class Checkpoints:
 
     def forget_after(self, step: int) -> None:
         """Removes the checkpoints of later steps. The best one is then the best of those that are left."""
+        self.cluster.chief_does(lambda: self._forget_after(step))
+
+    def _forget_after(self, step: int) -> None:
         # The newest first: killed amid this, the run comes by here again.
         for later in reversed(self.steps()):
             if later > step:
@@ -96,7 +104,7 @@ class Checkpoints:
             CheckpointError: the file could not be written, or a weight is not finite. Older checkpoints stay as they
                 are.
         """
-        arrays = {name: np.asarray(value) for name, value in model.state().items()}
+        arrays = {name: value_of(value) for name, value in model.state().items()}
         broken = [name for name, array in arrays.items() if not np.all(np.isfinite(array))]
         if broken:
             raise CheckpointError(
@@ -106,6 +114,14 @@ class Checkpoints:
         path = self.path(model.completed_steps)
         if score is not None and np.isfinite(score):
             arrays[SCORE + self.best_metric] = np.float64(score)
+        self.cluster.chief_does(lambda: self._write(path, arrays))
+        for name, variable in model.state().items():
+            # Several replicas share the running means out anew, as they do when the run is continued from here.
+            if name.startswith("log/") and model.distribute_strategy.num_replicas_in_sync > 1:
+                variable.assign(arrays[name])
+        return path
+
+    def _write(self, path: Path, arrays: dict[str, np.ndarray]) -> None:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with atomic_file(path) as file:
@@ -115,8 +131,7 @@ class Checkpoints:
             raise CheckpointError(
                 f"Could not write {path}: {error}. Free some space and run the same command again. {self.remaining()}"
             ) from error
-        self._rotate(model.completed_steps)
-        return path
+        self._rotate(int(arrays["step"]))
 
     def load(self, model: AdversarialModel, step: int, to_continue: bool = True) -> None:
         """Gives `model` the state that it had at `step`.
@@ -166,7 +181,8 @@ class Checkpoints:
             except CheckpointError as error:
                 logging.warning("%s Trying the one before.", error)
             else:
-                self._note_best()  # It may have been saved right before a kill.
+                # It may have been saved right before a kill.
+                self.cluster.chief_does(self._note_best)
                 return step
         if self.steps():
             raise CheckpointError(f"None of the checkpoints in {self.folder} can be read.")

@@ -179,12 +179,14 @@ def versions() -> dict[str, str]:
     }
 
 
-def differences(old: Any, new: Any, path: str = "") -> list[str]:
-    """The differences of two nested configurations, a readable line for each."""
+def differences(
+    old: Any, new: Any, path: str = "", words: tuple[str, str] = ("in the directory", "asked")
+) -> list[str]:
+    """The differences of two nested configurations, a readable line for each; `words` say which is which."""
     if isinstance(old, dict) and isinstance(new, dict):
         lines = []
         for key in sorted(set(old) | set(new)):
             where = f"{path}.{key}" if path else key
-            lines += differences(old.get(key, "(none)"), new.get(key, "(none)"), where)
+            lines += differences(old.get(key, "(none)"), new.get(key, "(none)"), where, words)
         return lines
-    return [] if old == new else [f"{path}: {old!r} in the directory, {new!r} asked"]
+    return [] if old == new else [f"{path}: {old!r} {words[0]}, {new!r} {words[1]}"]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import json
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -34,6 +37,7 @@ from sdgan_tf.training.callbacks import (
 )
 from sdgan_tf.training.checkpoints import Checkpoints
 from sdgan_tf.training.clock import Clock
+from sdgan_tf.training.cluster import Cluster, same_code
 from sdgan_tf.training.collapse import Collapsed
 from sdgan_tf.training.run_directory import RunDirectory, RunError
 from sdgan_tf.training.schedule import Schedule
@@ -105,30 +109,63 @@ def train(
         )
     # Before anything is written: data that give no tuples are refused here.
     _tuples(model, data, schedule, 0)
-    run = RunDirectory(run_dir)
-    run.open(describe(model, data, schedule))
-    try:
-        for name, text in (notes or {}).items():
-            with atomic_file(run.path / name) as file:
-                file.write(text.encode())
-        checkpoints = Checkpoints(
-            run.checkpoints, schedule.keep, schedule.best_metric, schedule.best_mode
+    shared, config = RunDirectory(run_dir), describe(model, data, schedule)
+    cluster = Cluster(model.distribute_strategy)
+    folder = tempfile.TemporaryDirectory() if not cluster.is_chief else contextlib.nullcontext("")
+    with folder as own:
+        try:
+            with cluster.together(Checkpoints(shared.checkpoints).remaining):
+                _check_together(cluster, config, schedule)
+                cluster.chief_does(lambda: _open(shared, config, notes or {}))
+                cluster.check_shared(shared.path)
+                run = cluster.own_directory(shared, own)
+                image = _run(model, data, shared, run, cluster, schedule, verifier, unseen)
+                return shared.samples / image.name
+        finally:
+            shared.close()
+
+
+def _check_together(cluster: Cluster, config: dict[str, Any], schedule: Schedule) -> None:
+    """Refuses workers that would not do the same, before anything is written."""
+    if not cluster.alone and schedule.minutes:
+        raise ValueError(
+            "Workers end after a number of steps: their clocks differ, and each would wait for the others. "
+            f"Received: minutes={schedule.minutes:g}"
         )
-        checkpoints.load_newest(model)
-        start = model.completed_steps
-        clock = Clock(run, schedule.checkpoint_every, schedule.minutes)
-        print(_intent(run, start, clock, schedule))
-        if not start:
-            _show_reals(run, data)
-        grids = _grids(model, data, run, schedule)
-        while model.completed_steps < schedule.steps and not clock.is_over:
-            try:
-                _fit(model, data, run, checkpoints, grids, clock, schedule, verifier, unseen)
-            except Collapsed as collapse:
-                _go_back(model, checkpoints, collapse, schedule)
-        return [grid.write(model.completed_steps) for grid in grids][0]
-    finally:
-        run.close()
+    if schedule.steps_per_execution > 1 and config["replicas"] > 1:
+        raise ValueError(
+            "Several replicas make one step in a call. "
+            f"Received: steps_per_execution={schedule.steps_per_execution} on {config['replicas']} replicas"
+        )
+    cluster.agree(same_code(), "code")
+    cluster.agree({**config, "schedule": dataclasses.asdict(schedule)}, "flags")
+
+
+def _open(run: RunDirectory, config: dict[str, Any], notes: Mapping[str, str]) -> None:
+    run.open(config)
+    for name, text in notes.items():
+        with atomic_file(run.path / name) as file:
+            file.write(text.encode())
+
+
+def _run(model, data, shared, run, cluster, schedule: Schedule, verifier, unseen) -> Path:
+    """Trains in a directory that is open. What only the chief keeps goes into `run`; checkpoints are in `shared`."""
+    checkpoints = Checkpoints(
+        shared.checkpoints, schedule.keep, schedule.best_metric, schedule.best_mode, cluster
+    )
+    checkpoints.load_newest(model)
+    start = model.completed_steps
+    clock = Clock(run, schedule.checkpoint_every, schedule.minutes)
+    print(_intent(shared, start, clock, schedule))
+    if not start:
+        _show_reals(run, data)
+    grids = _grids(model, data, run, schedule)
+    while model.completed_steps < schedule.steps and not clock.is_over:
+        try:
+            _fit(model, data, run, checkpoints, grids, clock, schedule, verifier, unseen)
+        except Collapsed as collapse:
+            _go_back(model, checkpoints, collapse, schedule)
+    return [grid.write(model.completed_steps) for grid in grids][0]
 
 
 def _tuples(model, data: IdentityData, schedule: Schedule, start: int) -> tf.data.Dataset:
@@ -175,8 +212,17 @@ def _fit(model, data, run, checkpoints, grids, clock, schedule: Schedule, verifi
     match = MatchWatch(data, unseen, schedule.log_every)
     log = RunLog(run, schedule.log_every, schedule.steps, schedule.batch_size)
     saving = Checkpointing(checkpoints, schedule.checkpoint_every)
+    size = schedule.execution(start)
+    if size != schedule.steps_per_execution:
+        print(
+            f"{size} steps an execution, so that log lines, grids, checkpoints and the end fall on their steps. "
+            f"Asked: {schedule.steps_per_execution}."
+        )
+    model.execute(size)
     stop = StopOnSignal()
-    stop.install()
+    # A worker that saves what the others are not told of would wait for them.
+    if checkpoints.cluster.alone:
+        stop.install()
     try:
         # One epoch is the whole run: an epoch's end would reset the running means of the log.
         model.fit(

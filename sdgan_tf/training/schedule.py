@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 from sdgan_tf.training.evaluation import Evaluation
 
@@ -29,6 +30,9 @@ class Schedule:
         keep: how many of the newest checkpoints are kept.
         best_metric: name of the logged number by which the best checkpoint is kept as well; empty for none.
         best_mode: `"min"` or `"max"`: whether the lowest or the highest value of `best_metric` is the best.
+        steps_per_execution: how many steps TensorFlow makes in one call, which hides what Python costs beside small
+            steps; fewer where log lines, grids, checkpoints or the end would otherwise not fall on their steps, see
+            `execution`.
         on_collapse: what to do when the model has collapsed: `"warn"` prints a message; `"stop"` ends the run at the
             last checkpoint from before; `"rollback"` goes on from that checkpoint with other random numbers, three
             times at most.
@@ -44,12 +48,26 @@ class Schedule:
     keep: int = 3
     best_metric: str = ""
     best_mode: str = "min"
+    steps_per_execution: int = 1
     on_collapse: str = "warn"
+
+    def execution(self, start: int) -> int:
+        """How many steps one call makes from step `start` on: the most, up to `steps_per_execution`, that divide all
+        intervals and what is left.
+        """
+        every = (self.log_every, self.grid_every, self.checkpoint_every, self.evaluate_every)
+        common = math.gcd(start, self.steps, *every)
+        sizes = range(min(self.steps_per_execution, common), 0, -1)
+        return next(size for size in sizes if common % size == 0)
 
     def __post_init__(self):
         if self.on_collapse not in ON_COLLAPSE:
             raise ValueError(
                 f"on_collapse is one of {ON_COLLAPSE}. Received: on_collapse={self.on_collapse!r}"
+            )
+        if self.steps_per_execution < 1:
+            raise ValueError(
+                f"A call makes one step or more. Received: steps_per_execution={self.steps_per_execution}"
             )
         if self.evaluate_every and (not self.log_every or self.evaluate_every % self.log_every):
             raise ValueError(

@@ -277,7 +277,7 @@ def test_a_damaged_flag_file_is_refused_where_the_data_of_a_run_are_wanted(whole
         values = flags.FlagValues()
         data_flags.define(values)
         values(["evaluate"])
-        data_flags.adopt(path, values)
+        data_flags.adopt(data_flags.of_run(path), values)
         return values
 
     assert adopted(whole[0]).drawn_identities == 12

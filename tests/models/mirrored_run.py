@@ -12,6 +12,7 @@ import tensorflow as tf
 from tensorflow import keras
 
 from sdgan_tf.models import SDBEGAN, SDGAN, EncoderPairGAN
+from sdgan_tf.networks.layers import BatchNorm
 
 DEVICES = ["CPU:0", "CPU:1"]
 
@@ -40,6 +41,8 @@ def main():
     results["sdgan"] |= state(strategy, model)
     after = model.generator.get_weights()
     results["moved"] = any(not np.array_equal(a, b) for a, b in zip(after, before))
+    results["critic"] = critic(strategy)
+    results["norm"] = norm(strategy)
     with strategy.scope():
         model = SDBEGAN(image_size=16, dim=1, d_i=2, d_o=3, rate_k=0.1)
         model.compile()
@@ -53,6 +56,57 @@ def main():
     results["conditional"] = {"losses": [value for name in model.LOGS for value in history[name]]}
     results["conditional"] |= state(strategy, model)
     print(json.dumps(results))
+
+
+def critic(strategy):
+    """Train four steps, of which the second and the fourth move the generator; return at which steps it moved."""
+    with strategy.scope():
+        model = SDGAN(image_size=8, dim=1, d_i=2, d_o=3, norm="none", critic_steps=2, ema=0.9)
+        model.compile()
+
+    def trained():
+        return [tf.convert_to_tensor(v).numpy() for v in model.generator.trainable_variables]
+
+    weights = [trained()]
+    note = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: weights.append(trained())
+    )
+    data = tf.data.Dataset.from_tensors(images(model, 4)).repeat()
+    history = model.fit(data, steps_per_epoch=4, verbose=0, callbacks=[note]).history
+    moved = [
+        any(not np.array_equal(a, b) for a, b in zip(*pair)) for pair in zip(weights, weights[1:])
+    ]
+    losses = {name: history[name][-1] for name in ("d_loss", "g_loss")}
+    return {"moved": moved, "losses": list(losses.values()), **state(strategy, model)}
+
+
+def norm(strategy):
+    """Normalise a batch on both replicas together; return how far that is from one device's, the gradient and the moving
+    statistics included."""
+    batch = tf.constant(np.random.default_rng(0).normal(3.0, 2.0, (8, 4, 4, 3)).astype(np.float32))
+    alone = BatchNorm()
+    with strategy.scope():
+        shared = BatchNorm(synchronised=True)
+        shared.build([None, 4, 4, 3])
+    alone.build([None, 4, 4, 3])
+
+    def gradient(layer, values):
+        with tf.GradientTape() as tape:
+            tape.watch(values)
+            out = layer(values, training=True)
+            loss = tf.reduce_sum(out**3)
+        return out, tape.gradient(loss, values)
+
+    def step():
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        return gradient(shared, tf.split(batch, 2)[replica])
+
+    parts = strategy.run(step)
+    joined = [tf.concat(strategy.experimental_local_results(part), 0) for part in parts]
+    moved = [tf.convert_to_tensor(v) for v in (shared.moving_mean, shared.moving_variance)]
+    expected = [*gradient(alone, batch), alone.moving_mean, alone.moving_variance]
+    pairs = zip([*joined, *moved], map(tf.convert_to_tensor, expected))
+    return [float(tf.reduce_max(tf.abs(a - b))) for a, b in pairs]
 
 
 def images(model, count):

@@ -37,6 +37,15 @@ def test_mirrored_training():
         assert np.all(np.isfinite(model["losses"]))
         assert model["apart"] == [], "replicas hold the same weights, moments and counters"
 
+    # A generator whose turn comes at every other step moves then, on both replicas alike. A log is the mean over
+    # replicas: a discriminator that has learned nothing costs ln 2.
+    assert results["critic"]["moved"] == [False, True, False, True]
+    assert results["critic"]["apart"] == [] and results["critic"]["step"] == 4
+    assert results["critic"]["losses"] == pytest.approx([np.log(2), np.log(2)], abs=0.02)
+
+    # Batch norm of both replicas' batches together is that of one device.
+    np.testing.assert_allclose(results["norm"], 0, atol=1e-3)
+
     # Replicas draw different codes.
     first, second = results["codes"]
     assert np.shape(first) == np.shape(second) == (4, 5)

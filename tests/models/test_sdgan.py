@@ -428,17 +428,6 @@ def test_what_is_logged_of_the_generator_between_its_turns(tuples):
     assert float(logs["g_loss"]) == pytest.approx(np.log1p(np.exp(-difference)), rel=1e-4)
 
 
-def test_critic_steps_are_refused_on_several_devices(monkeypatch, tuples):
-    model = make(critic_steps=2)
-    before = arrays(model)
-    strategy = type("Strategy", (), {"num_replicas_in_sync": 2})()
-    with monkeypatch.context() as patch:
-        patch.setattr(tf.distribute, "get_strategy", lambda: strategy)
-        with pytest.raises(ValueError, match="one device.*Received: 2 critic steps"):
-            model.train_step(tf.constant(tuples()))
-    assert_equal(arrays(model), before)
-
-
 @pytest.mark.parametrize("norm", ["batch", "spectral"])
 def test_wgan_clips_kernels_and_biases_and_nothing_else(tuples, norm):
     model = make(objective="wgan", norm=norm, rate=1e-3, image_size=16)

@@ -75,6 +75,39 @@ def test_training_changes_all_networks_and_the_images(whole, traced):
     assert np.any(images[0] != images[-1])
 
 
+def test_executions_of_several_steps_write_at_the_same_steps(
+    model, people, traced, tmp_path, capsys
+):
+    rhythm = {"log_every": 4, "grid_every": 8, "checkpoint_every": 4}
+    train(model, people, tmp_path / "one", 12, **rhythm)
+    tiny.restore(*traced)
+    train(model, people, tmp_path / "several", 12, steps_per_execution=6, **rhythm)
+    assert "4 steps an execution, so that" in capsys.readouterr().out
+    one, several = (numbers(tmp_path / name) for name in ("one", "several"))
+    assert [line["step"] for line in several] == [4, 8, 12]
+    for a, b in zip(one, several):
+        assert a == pytest.approx(b, rel=1e-3, abs=1e-4)
+    assert list(products(tmp_path / "one")) == list(products(tmp_path / "several"))
+    # A number of steps that its executions do not divide is reached, too; and the model is as it was.
+    train(model, people, tmp_path / "several", 13, steps_per_execution=6, **rhythm)
+    assert model.completed_steps == 13
+
+
+@pytest.mark.parametrize(
+    ("asked", "start", "size"),
+    [(6, 0, 4), (3, 0, 2), (1, 0, 1), (100, 0, 4), (100, 2, 2), (9, 3, 1)],
+)
+def test_an_execution_divides_all_intervals(asked, start, size):
+    intervals = {"log_every": 4, "grid_every": 8, "checkpoint_every": 0}
+    schedule = training.Schedule(12, **intervals, steps_per_execution=asked)
+    assert schedule.execution(start) == size
+
+
+def test_an_execution_has_a_step():
+    with pytest.raises(ValueError, match="Received: steps_per_execution=0"):
+        training.Schedule(steps_per_execution=0)
+
+
 class Killed(BaseException):
     """Stands for SIGKILL: nothing catches it."""
 
