@@ -18,7 +18,10 @@ from typing import Any, NamedTuple
 
 from tensorflow import keras
 
-KINDS = ("model", "generator", "discriminator", "identifier", "recogniser", "encoder")
+KINDS = (
+    *("model", "generator", "discriminator"),
+    *("identifier", "recogniser", "encoder", "embedder", "matcher"),
+)
 
 _CLASSES: dict[str, dict[str, type]] = {kind: {} for kind in KINDS}
 _TYPES = {"int": int, "float": float, "bool": bool, "str": str}
@@ -31,7 +34,8 @@ def register(kind: str, name: str) -> Callable[[type], type]:
     """A class decorator that makes a class known by name.
 
     Args:
-        kind: `"model"`, `"generator"`, `"discriminator"`, `"identifier"`, `"recogniser"` or `"encoder"`.
+        kind: `"model"`, `"generator"`, `"discriminator"`, `"identifier"`, `"recogniser"`, `"encoder"`, `"embedder"`
+            or `"matcher"`.
         name: what `--model`, `--generator` and so on call it.
 
     Raises:

@@ -155,6 +155,12 @@ class AdversarialModel(ImageModel, Averages):
     def metrics(self) -> list[keras.metrics.Metric]:
         return self._trackers
 
+    def prepare(self, data: Any) -> None:
+        """Learns from the training data, an `IdentityData`, what the model knows before its first step: nothing here.
+
+        `training.train` calls it at step 0; call it before `fit`. A pure function of the data and of the seed.
+        """
+
     # --- pieces of a train step
 
     def fields(self, batch: Any) -> dict[str, tf.Tensor]:

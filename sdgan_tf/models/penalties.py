@@ -26,6 +26,8 @@ class Regularizers:
             both players, 0 for none (InfoGAN's bound, arXiv 1606.03657, with one code that the images of a tuple
             share).
         recognise_o: the same for `z_O`.
+        recognise_until: the error, 1 of a reader that knows nothing of a normal code, below which the generator is not
+            asked to be read any better. The higher, the less of an image hangs on the codes that are read.
     """
 
     def __init__(
@@ -37,12 +39,15 @@ class Regularizers:
         lecam: float = 0.0,
         recognise_i: float = 0.0,
         recognise_o: float = 0.0,
+        recognise_until: float = 0.0,
     ):
-        if min(mixed, r1, r2, lecam, recognise_i, recognise_o) < 0 or r1_every < 1:
+        weights = (mixed, r1, r2, lecam, recognise_i, recognise_o, recognise_until)
+        if min(weights) < 0 or r1_every < 1:
             raise ValueError(
                 "Weights are 0 or more, and a lazy penalty comes at every step or more seldom. Received: "
                 f"mixed={mixed}, r1={r1}, r2={r2}, lecam={lecam}, recognise_i={recognise_i}, "
-                f"recognise_o={recognise_o}, r1_every={r1_every}"
+                f"recognise_o={recognise_o}, "
+                f"recognise_until={recognise_until}, r1_every={r1_every}"
             )
         self.mixed = mixed
         self.r1 = r1
@@ -51,6 +56,7 @@ class Regularizers:
         self.lecam = lecam
         self.recognise_i = recognise_i
         self.recognise_o = recognise_o
+        self.recognise_until = recognise_until
 
 
 def mix(tuples: tf.Tensor) -> tf.Tensor:

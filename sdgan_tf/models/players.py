@@ -62,18 +62,20 @@ class Players(keras.Model):
         inputs: Mapping[str, Sequence[int]],
         output: Sequence[int],
         dtypes: Mapping[str, str] | None = None,
+        kind: str | None = None,
         **known: Any,
     ) -> None:
         """Adds a network, builds it by showing it zeros, and refuses one that gives something else than it should.
 
         Args:
-            name: of the network, and its kind in the register; where the constructor of the model has an argument of
-                this name, `network` is what it was given.
+            name: of the network; where the constructor of the model has an argument of this name, `network` is what it was
+                given.
             network: ready, or the registered name of one to make of `known` and of the model's options, as far as its
                 constructor takes them.
             inputs: shapes of its inputs without the batch, by what errors call them.
-            output: shape of what it gives, without the batch.
+            output: shape of what it gives, without the batch; None stands for any number.
             dtypes: of inputs that are not float32.
+            kind: of the network in the register, if it is not called as the network is.
             **known: what the model knows of the network.
 
         Raises:
@@ -81,7 +83,7 @@ class Players(keras.Model):
         """
         self._given[name] = network
         if isinstance(network, str):
-            cls = registry.get(name, network)
+            cls = registry.get(kind or name, network)
             takes = inspect.signature(cls.__init__).parameters
             known = {key: value for key, value in known.items() if key in takes}
             policy = keras_compat.policy(self.precision)
@@ -89,15 +91,15 @@ class Players(keras.Model):
         dtypes = dtypes or {}
         self._inputs[name] = [(shape, dtypes.get(key, "float32")) for key, shape in inputs.items()]
         takes = ", ".join(f"{key} {_rows(shape)}" for key, shape in inputs.items())
-        kind = type(network).__name__
+        made_of = type(network).__name__
         try:
             made = self._show(network, name)
         except (ValueError, TypeError, tf.errors.OpError) as error:
-            raise ValueError(f"The {name} takes {takes}. Received: {kind}, {error}") from error
-        if tuple(made.shape) != (2, *output) or made.dtype != tf.float32:
+            raise ValueError(f"The {name} takes {takes}. Received: {made_of}, {error}") from error
+        if not made.shape.is_compatible_with([2, *output]) or made.dtype != tf.float32:
             raise ValueError(
                 f"The {name} takes {takes} and gives float32 {_rows(output)}. "
-                f"Received: {kind}, which gives {made.dtype.name} {tuple(made.shape)} for n=2"
+                f"Received: {made_of}, which gives {made.dtype.name} {tuple(made.shape)} for n=2"
             )
         self._own(name, network)
 
@@ -294,4 +296,5 @@ class Players(keras.Model):
 
 def _rows(shape: Sequence[int]) -> str:
     """A shape in words, rows in front: `[n, 64, 64, 3]`."""
-    return f"[{', '.join(['n', *map(str, shape)])}]"
+    sizes = ("any" if size is None else str(size) for size in shape)
+    return f"[{', '.join(['n', *sizes])}]"

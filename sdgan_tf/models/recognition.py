@@ -29,7 +29,11 @@ class Recognition:
         self.asked = {name: block for name, block in blocks.items() if self.weights[name]}
 
     def cost(
-        self, recogniser: keras.Model, features: tf.Tensor, codes: tf.Tensor
+        self,
+        recogniser: keras.Model,
+        features: tf.Tensor,
+        codes: tf.Tensor,
+        until: float = 0.0,
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         """What it costs to read codes back.
 
@@ -37,6 +41,7 @@ class Recognition:
             recogniser: float [n, ...] to float32 [n, d_i + d_o].
             features: of single fake images, [n, ...].
             codes: that they were made of, float32 [n, d_i + d_o].
+            until: a block that is read better than this costs no less, so that nobody is asked for more.
 
         Returns:
             The weighted sum, and the cost of each block by the name of its weight: the mean over its numbers.
@@ -52,7 +57,7 @@ class Recognition:
                     part.law, codes[:, place], read[:, place]
                 )
             costs[name] = cost
-            total += self.weights[name] * cost
+            total += self.weights[name] * tf.maximum(cost, until)
         return total, costs
 
 

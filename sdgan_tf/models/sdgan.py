@@ -15,6 +15,7 @@ from sdgan_tf import augmentation, keras_compat, objectives
 from sdgan_tf.latents import LatentSpace
 from sdgan_tf.models import on_replicas, penalties
 from sdgan_tf.models.base import AdversarialModel
+from sdgan_tf.models.identity_features import IdentityFeatures, embed, train_embedder
 from sdgan_tf.models.penalties import Regularizers
 from sdgan_tf.models.recognition import Recognition, features_shape
 from sdgan_tf.networks import siamese
@@ -41,6 +42,11 @@ class SDGAN(AdversarialModel):
             to scores [n]; see `networks.SiameseDiscriminator` for what it may tell beside them.
         recogniser: the name of a registered network, or any Keras model of the discriminator's features of single
             images to float [n, d_i + d_o]; made only where `recognise_i` or `recognise_o` is above 0.
+        embedder: the name of a registered network, which `prepare` trains, or any Keras model of images to embeddings
+            float [n, d], such as a face recogniser, which is taken as it is; made only where `identity_features` is
+            above 0, and never moved.
+        matcher: the name of a registered network, or any Keras model of embeddings float [n, k, d] to scores [n]; made
+            with the embedder.
         objective: the adversarial loss: `"dcgan"` (paper), `"lsgan"`, `"wgan"`, `"wgan-gp"`, `"hinge"` or
             `"relativistic"`, each with its customary optimizers and critic steps.
         critic_steps: updates of the discriminator for one of the generator; 0 for the objective's custom.
@@ -55,7 +61,9 @@ class SDGAN(AdversarialModel):
         precision: `"float32"`, `"mixed_bfloat16"` or `"mixed_float16"`; losses and images are float32 always.
         seed: of everything random in training.
         **options: of the named networks, such as `dim=32` or `norm="none"`; and those of `Regularizers`, later
-            additions all: `mixed`, `r1`, `r2`, `r1_every`, `lecam`, `recognise_i`, `recognise_o`.
+            additions all: `mixed`, `r1`, `r2`, `r1_every`, `lecam`, `recognise_i`, `recognise_o`, `recognise_until`;
+            and those of `IdentityFeatures`, likewise: `identity_features`, `identity_steps`, `embedder_dim`,
+            `recognise_by`.
 
     Example:
 
@@ -66,14 +74,16 @@ class SDGAN(AdversarialModel):
     """
 
     LOGS = ("d_loss", "g_loss", "d_real", "d_fake")
-    KINDS = ("generator", "discriminator", "recogniser")
-    OPTIONS = (Regularizers,)
+    KINDS = ("generator", "discriminator", "recogniser", "embedder", "matcher")
+    OPTIONS = (Regularizers, IdentityFeatures)
 
     def __init__(
         self,
         generator: str | keras.Model = "dcgan",
         discriminator: str | keras.Model = "dcgan",
         recogniser: str | keras.Model = "dense",
+        embedder: str | keras.Model = "convolutional",
+        matcher: str | keras.Model = "dense",
         objective: str = "dcgan",
         critic_steps: int = 0,
         image_size: int = 64,
@@ -96,27 +106,85 @@ class SDGAN(AdversarialModel):
         self.d_i, self.d_o, self.law = d_i, d_o, law
         self.augment = augment
         self.recogniser = recogniser
+        self.embedder = embedder
+        self.matcher = matcher
         self._objective = objectives.get(objective)
         self._operations = augmentation.parse(augment)
         self.regularizers = self.take(Regularizers)
+        self.identity_features = self.take(IdentityFeatures)
         size = (image_size, image_size, channels)
         known = {"image_size": image_size, "channels": channels, "k": k, "code_size": latents.size}
         self.add("generator", generator, {"codes": [latents.size]}, size, **known)
         self.add("discriminator", discriminator, {"tuples": [k, *size]}, [], **known)
         self._check_options()
-        extras = self.regularizers
-        self._recognition = Recognition(latents, extras.recognise_i, extras.recognise_o)
-        logs = [*(["d_mixed"] if extras.mixed else []), *self._recognition.asked]
         of_d = ["discriminator"]
-        if self._recognition.asked:
-            inputs = {"features": features_shape(self.discriminator, k, size)}
-            self.add("recogniser", recogniser, inputs, [latents.size], **known)
-            of_d.append("recogniser")
+        if self.identity_features.identity_features:
+            self._add_identity_features(embedder, matcher, known)
+            of_d.append("matcher")
+        logs = ["d_mixed"] if self.regularizers.mixed else []
+        self._readers = self._choose_readers()
+        for reader, (judge, recognition) in self._readers.items():
+            inputs = {"features": self._features_shape(judge)}
+            self.add(reader, recogniser, inputs, [latents.size], kind="recogniser", **known)
+            of_d.append(reader)
+            logs += recognition.asked
         if self.regularizers.lecam:
             self.anchors = keras_compat.add_weight(
                 self, "anchors", [2], trainable=False, autocast=False
             )
         self.play({"d": of_d, "g": ["generator"]}, logs=logs)
+
+    def _add_identity_features(
+        self, embedder: str | keras.Model, matcher: str | keras.Model, known: dict[str, Any]
+    ) -> None:
+        images = {"images": [self.image_size, self.image_size, self.channels]}
+        dim = self.identity_features.embedder_dim
+        self.add("embedder", embedder, images, [None], **{**known, "dim": dim})
+        width = self._features_shape("matcher")[0]
+        self.add("matcher", matcher, {"embeddings": [self.k, width]}, [], **known)
+        if isinstance(embedder, str):
+            self.prepared = keras_compat.add_counter(self, "prepared")
+
+    def _features_shape(self, judge: str) -> list[int]:
+        """Of what a judge sees in one image."""
+        size = (self.image_size, self.image_size, self.channels)
+        if judge == "discriminator":
+            return features_shape(self.discriminator, self.k, size)
+        return list(embed(self.embedder, tf.zeros([1, self.k, *size])).shape[2:])
+
+    def _choose_readers(self) -> dict[str, tuple[str, Recognition]]:
+        """The networks that read codes back, by name: who sees what they read, and what of the codes."""
+        extras = self.regularizers
+        apart = self.identity_features.recognise_by == "embedder"
+        asked = {
+            "recogniser": (
+                "discriminator",
+                0.0 if apart else extras.recognise_i,
+                extras.recognise_o,
+            ),
+            "identity_recogniser": ("matcher", extras.recognise_i if apart else 0.0, 0.0),
+        }
+        return {
+            reader: (judge, Recognition(self.latents, *weights))
+            for reader, (judge, *weights) in asked.items()
+            if any(weights)
+        }
+
+    @property
+    def _judges(self) -> dict[str, float]:
+        """The weights of the losses of the networks that judge tuples, by name."""
+        beside = self.identity_features.identity_features
+        return {"discriminator": 1.0, **({"matcher": beside} if beside else {})}
+
+    def _see(self, judge: str, classes: list[tf.Tensor]) -> list[tf.Tensor]:
+        """What a judge sees in each image of several classes of tuples, [n, k, ...] for each class."""
+        if judge == "discriminator":
+            return siamese.features_of(self.discriminator, classes)
+        return tf.split(embed(self.embedder, tf.concat(classes, 0)), len(classes))
+
+    def _compare(self, judge: str, seen: list[tf.Tensor]) -> list[tf.Tensor]:
+        """A judge's scores of several classes of tuples, given what it sees in them, float32 [n] for each class."""
+        return siamese.scores_of(getattr(self, judge), seen)
 
     def _check_options(self) -> None:
         discriminator, mixed = self.discriminator, self.regularizers.mixed
@@ -142,9 +210,27 @@ class SDGAN(AdversarialModel):
         """
         return {player: self._objective.make_optimizer() for player in self.players}
 
+    def prepare(self, data: Any) -> None:
+        """Trains the embedder of identity features on `data`, the training data, unless it is the user's own."""
+        if hasattr(self, "prepared"):
+            steps = self.identity_features.identity_steps
+            train_embedder(self.embedder, data, steps, self.augment, self.seed)
+            self.prepared.assign(1)
+
+    def fit(self, *args: Any, **kwargs: Any) -> Any:
+        """`keras.Model.fit`, before which identity features need `prepare`."""
+        waiting = hasattr(self, "prepared") and not int(tf.convert_to_tensor(self.prepared))
+        # A model without optimizers says so when it is asked for them.
+        if waiting and self.optimizers:
+            raise RuntimeError(
+                "Identity features come from an embedder that is trained first: call model.prepare(data), where data are "
+                "the training data, before model.fit. Received: an embedder that was not trained"
+            )
+        return super().fit(*args, **kwargs)
+
     def state(self) -> dict[str, Any]:
-        anchors = {"anchors": self.anchors} if self.regularizers.lecam else {}
-        return {**super().state(), **anchors}
+        own = {name: getattr(self, name) for name in ("anchors", "prepared") if hasattr(self, name)}
+        return {**super().state(), **own}
 
     def train_step(self, batch: Any) -> dict[str, tf.Tensor]:
         """One update of the discriminator, then one of the generator if its turn has come.
@@ -186,6 +272,7 @@ class SDGAN(AdversarialModel):
         extras, zero = self.regularizers, tf.zeros([1])
         chance = self._objective.discriminator_loss(zero, zero)
         chance += extras.mixed * self._objective.negative_loss(zero, zero)
+        chance *= sum(self._judges.values())
         chance += extras.recognise_i + extras.recognise_o
         if extras.lecam or loss < MOST_LOSS * float(chance):
             return []
@@ -205,17 +292,18 @@ class SDGAN(AdversarialModel):
         batch = augmentation.augment(tf.concat([real, fake], 0), self._operations, seed)
         real, fake = tf.split(batch, 2)
         with tf.GradientTape() as tape:
-            features = siamese.features_of(self.discriminator, [real, fake])
-            if extras.mixed:
-                features.append(penalties.mix(features[0]))
-            scores = siamese.scores_of(self.discriminator, features)
-            loss = objective.discriminator_loss(scores[0], scores[1])
-            if extras.mixed:
-                weights = penalties.truly_mixed(real, identity)
-                loss += extras.mixed * objective.negative_loss(scores[0], scores[2], weights)
+            seen, scores, loss = {}, {}, tf.zeros([])
+            for name, weight in self._judges.items():
+                features = self._see(name, [real, fake])
+                seen[name] = features[1]
+                if extras.mixed:
+                    features.append(penalties.mix(features[0]))
+                scores[name] = self._compare(name, features)
+                loss += weight * self._discriminator_loss(scores[name], real, identity)
+            told = scores["discriminator"]
             if extras.lecam:
-                loss += extras.lecam * penalties.lecam(self.anchors, scores[0], scores[1])
-            recognition, costs = self._read(features[1], codes)
+                loss += extras.lecam * penalties.lecam(self.anchors, told[0], told[1])
+            recognition, costs = self._read(seen, codes)
             loss += recognition
         gradients = self.gradients("d", tape, loss)
         self.apply_gradients("d", self._add_penalties(gradients, real, fake))
@@ -224,7 +312,7 @@ class SDGAN(AdversarialModel):
                 value = tf.convert_to_tensor(variable)
                 variable.assign(tf.clip_by_value(value, -objective.clip, objective.clip))
         names = ("d_real", "d_fake", "d_mixed")
-        means = {name: tf.reduce_mean(part) for name, part in zip(names, scores)}
+        means = {name: tf.reduce_mean(part) for name, part in zip(names, told)}
         return {"d_loss": loss, **means, **costs}
 
     def _update_generator(self, real: tf.Tensor) -> tf.Tensor:
@@ -235,21 +323,44 @@ class SDGAN(AdversarialModel):
             seed = self.random("augmentation of the generator")
             batch = augmentation.augment(tf.concat(classes, 0), self._operations, seed)
             parts = tf.split(batch, len(classes))
-            features = siamese.features_of(self.discriminator, parts)
-            scores = siamese.scores_of(self.discriminator, features)
-            loss = self._objective.generator_loss(*scores)
-            loss += self._read(features[0], codes)[0]
+            seen, loss = {}, tf.zeros([])
+            for name, weight in self._judges.items():
+                features = self._see(name, parts)
+                seen[name] = features[0]
+                scores = self._compare(name, features)
+                loss += weight * self._objective.generator_loss(*scores)
+            loss += self._read(seen, codes, self.regularizers.recognise_until)[0]
         self.move("g", tape, loss)
         return loss
 
+    def _discriminator_loss(
+        self, scores: list[tf.Tensor], real: tf.Tensor, identity: tf.Tensor | None
+    ) -> tf.Tensor:
+        """The adversarial loss of one discriminator's scores of real, fake and, where there are any, mixed tuples."""
+        loss = self._objective.discriminator_loss(scores[0], scores[1])
+        if self.regularizers.mixed:
+            weights = penalties.truly_mixed(real, identity)
+            negative = self._objective.negative_loss(scores[0], scores[2], weights)
+            loss += self.regularizers.mixed * negative
+        return loss
+
     def _read(
-        self, features: tf.Tensor, codes: tf.Tensor
+        self, seen: Mapping[str, tf.Tensor], codes: tf.Tensor, until: float = 0.0
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        """What it costs to read the codes, float32 [n * k, d_i + d_o], back from fake tuples' features, [n, k, ...]."""
-        if not self._recognition.asked:
-            return tf.zeros([]), {}
-        singles = tf.reshape(features, [-1, *features.shape[2:]])
-        return self._recognition.cost(self.recogniser, singles, codes)
+        """What it costs to read the codes, float32 [n * k, d_i + d_o], back from each image of fake tuples.
+
+        Args:
+            seen: the features of the tuples, [n, k, ...], by discriminator.
+            codes: that they were made of.
+            until: errors below it cost no less.
+        """
+        costs, total = {}, tf.zeros([])
+        for reader, (judge, recognition) in self._readers.items():
+            singles = tf.reshape(seen[judge], [-1, *seen[judge].shape[2:]])
+            cost, parts = recognition.cost(getattr(self, reader), singles, codes, until)
+            costs.update(parts)
+            total += cost
+        return total, costs
 
     def _add_penalties(self, gradients: list[tf.Tensor], real, fake) -> list[tf.Tensor]:
         """Adds the gradients of the penalties on the discriminator's own gradient, on the steps that have one."""

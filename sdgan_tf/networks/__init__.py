@@ -9,6 +9,7 @@ from sdgan_tf.networks.infogan import (
     InfoGANGenerator,
     InfoGANRecogniser,
 )
+from sdgan_tf.networks.matcher import DenseMatcher
 from sdgan_tf.networks.person import PersonEncoder, PersonGenerator
 from sdgan_tf.networks.recogniser import DenseRecogniser
 from sdgan_tf.networks.residual import ResidualDiscriminator, ResidualGenerator
@@ -17,6 +18,7 @@ from sdgan_tf.networks.siamese import SiameseDiscriminator
 __all__ = [
     "BEGANGenerator",
     "DCGANGenerator",
+    "DenseMatcher",
     "DenseRecogniser",
     "Embedder",
     "IdentityEncoder",

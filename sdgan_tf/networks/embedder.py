@@ -8,11 +8,11 @@ from typing import Any
 import tensorflow as tf
 from tensorflow import keras
 
-from sdgan_tf.networks.common import halvings
-from sdgan_tf.registry import serializable
+from sdgan_tf.networks.common import halvings, policy_of
+from sdgan_tf.registry import register, serializable
 
 
-@serializable
+@register("embedder", "convolutional")
 class Embedder(keras.Model):
     """Strided 3x3 convolutions with batch norm and ReLU, a mean over places, a dense layer, unit
     length.
@@ -42,11 +42,13 @@ class Embedder(keras.Model):
         self.dim = dim
         self.embedding_size = embedding_size
         widths = [dim * 2 ** min(power, 3) for power in range(halvings(image_size, 4, dim))]
+        options = {"use_bias": False, "kernel_initializer": "he_normal", **policy_of(self)}
         self.convolutions = [
-            keras.layers.Conv2D(width, 3, 2, "same", use_bias=False, kernel_initializer="he_normal")
-            for width in widths
+            keras.layers.Conv2D(width, 3, 2, "same", **options) for width in widths
         ]
-        self.norms = [keras.layers.BatchNormalization(momentum=0.9) for _ in widths]
+        self.norms = [
+            keras.layers.BatchNormalization(momentum=0.9, **policy_of(self)) for _ in widths
+        ]
         self.finish = keras.layers.Dense(embedding_size, use_bias=False, dtype="float32")
 
     def build(self, input_shape: Any = None) -> None:

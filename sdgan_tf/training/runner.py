@@ -159,6 +159,7 @@ def _run(model, data, shared, run, cluster, schedule: Schedule, verifier, unseen
     print(_intent(shared, start, clock, schedule))
     if not start:
         _show_reals(run, data)
+        model.prepare(data)
     grids = _grids(model, data, run, schedule)
     while model.completed_steps < schedule.steps and not clock.is_over:
         try:

@@ -8,6 +8,7 @@ import tensorflow as tf
 from tensorflow import keras
 
 from sdgan_tf import augmentation, keras_compat, objectives
+from sdgan_tf.data import IdentityData
 from sdgan_tf.images import to_float
 from sdgan_tf.models import SDGAN, penalties
 from sdgan_tf.networks import siamese
@@ -18,6 +19,7 @@ from tests.models.model_case import (
     arrays,
     assert_equal,
     descending,
+    differ,
     gradients,
     weights,
 )
@@ -377,6 +379,125 @@ def test_a_recogniser_needs_what_is_seen_in_single_images():
     with pytest.raises(ValueError, match="Received: SiameseDCGANDiscriminator, which sees tuples"):
         SDGAN(**TINY, towers="stacked", recognise_i=1.0)
     assert SDGAN(**TINY, recognise_o=1.0, hidden=3).recogniser.hidden == 3
+
+
+# --- identity features
+
+SEEN = {"identity_features": 0.5, "embedder_dim": 2, "embedding_size": 4, "matcher_width": 3}
+
+
+class TestIdentityFeatures(ModelCase):
+    """A matcher on frozen features, from which z_I is read, too."""
+
+    model_class = SDGAN
+    arguments = {
+        **TINY,
+        **SEEN,
+        **{"mixed": 0.5, "recognise_i": 1.0, "recognise_o": 0.5, "recognise_until": 0.5},
+        "recognise_by": "embedder",
+    }
+
+    @classmethod
+    def make(cls, *args, **kwargs):
+        model = super().make(*args, **kwargs)
+        model.prepared.assign(1)
+        return model
+
+
+def seen_by(model, tuples):
+    """Return what the matcher is told of tuples [n, 2, h, w, c]: embeddings of length 2, [n, 2, 4]."""
+    return 2.0 * tf.stack([model.embedder(tuples[:, place]) for place in range(2)], 1)
+
+
+@pytest.mark.parametrize("mixed", [0.0, 0.5])
+def test_a_matcher_adds_its_own_adversarial_loss(tuples, mixed):
+    images = to_float(tf.constant(tuples()))
+    plain, model = make(rate=1e-3, mixed=mixed), make(rate=1e-3, mixed=mixed, **SEEN)
+    assert model.players == {"d": ("discriminator", "matcher"), "g": ("generator",)}
+    codes = model.draw(4, "codes of the discriminator")
+    fake = seen_by(model, model.as_tuples(model.generator(codes, training=True)))
+    real = seen_by(model, images)
+    scores = [model.matcher(kind).numpy() for kind in (real, fake, penalties.mix(real))]
+    cost = np.logaddexp(0, -scores[0]).mean() + np.logaddexp(0, scores[1]).mean()
+    cost = 0.5 * (cost + mixed * np.logaddexp(0, scores[2]).mean())
+
+    before, embedder = weights(model.matcher), arrays(model, "embedder")
+    added = float(model._update_discriminator(images, None)["d_loss"])
+    added -= float(plain._update_discriminator(images, None)["d_loss"])
+    assert added == pytest.approx(0.5 * cost, rel=1e-3)
+    assert any((new != old).any() for new, old in zip(weights(model.matcher), before))
+    assert_equal(arrays(model, "embedder"), embedder)
+
+
+def test_the_generator_learns_from_both_discriminators(tuples):
+    images = to_float(tf.constant(tuples()))
+    model = make(rate=1e-3, **SEEN)
+    codes = model.draw(4, "codes of the generator")
+    fake = model.as_tuples(model.generator(codes, training=True))
+    scores = siamese.score(model.discriminator, fake), model.matcher(seen_by(model, fake))
+    one, two = (float(tf.reduce_mean(tf.nn.softplus(-part))) for part in scores)
+    before = weights(model.matcher)
+    assert float(model._update_generator(images)) == pytest.approx(one + 0.5 * two, rel=1e-4)
+    for value, kept in zip(weights(model.matcher), before):
+        np.testing.assert_array_equal(value, kept)
+
+
+def test_the_identity_code_is_read_from_the_embedding_where_asked(monkeypatch, tuples):
+    images = to_float(tf.constant(tuples()))
+    asked = {"recognise_i": 1.0, "recognise_o": 1.0, "recognise_by": "embedder"}
+    model = make(rate=1e-3, **SEEN, **asked)
+    assert model.players["d"][2:] == ("recogniser", "identity_recogniser")
+    codes = record(monkeypatch, model.latents, "tuples")
+    read = record(monkeypatch, model.identity_recogniser, "call")
+    logs = model._update_discriminator(images, None)
+    assert read[0][0][0].shape == [8, 4]
+    errors = (codes[0][1].numpy() - read[0][1].numpy().reshape(4, 2, 5)) ** 2
+    assert float(logs["recognise_i"]) == pytest.approx(errors[..., :2].mean(), rel=1e-4)
+    with pytest.raises(ValueError, match="where identity_features is above 0"):
+        SDGAN(**TINY, recognise_i=1.0, recognise_by="embedder")
+
+
+def test_a_code_that_is_read_well_enough_costs_the_generator_no_less(tuples):
+    images = to_float(tf.constant(tuples()))
+    plain = float(make(rate=1e-3)._update_generator(images))
+    added = {
+        until: float(
+            make(rate=1e-3, recognise_i=1.0, recognise_until=until)._update_generator(images)
+        )
+        - plain
+        for until in (0.0, 100.0)
+    }
+    assert 0.1 < added[0.0] < 50 and added[100.0] == pytest.approx(100, rel=1e-4)
+
+
+def test_an_embedder_is_trained_on_the_training_identities_before_the_first_step(tuples):
+    model = make(rate=1e-3, identity_steps=2, **SEEN)
+    batches = tf.data.Dataset.from_tensors({"images": tuples()})
+    with pytest.raises(RuntimeError, match="call model.prepare"):
+        model.fit(batches, verbose=0, shuffle=False)
+    images = np.random.default_rng(0).integers(0, 256, [6, 8, 8, 3], np.uint8)
+    data = IdentityData(["a", "b", "c"], [2, 2, 2], images)
+    drawn = arrays(model, "embedder")
+    model.prepare(data)
+    trained = arrays(model, "embedder")
+    assert differ(trained, drawn)
+    model.prepare(data)
+    assert_equal(arrays(model, "embedder"), trained)
+    model.fit(batches, verbose=0, shuffle=False)
+    assert model.completed_steps == 1
+    assert_equal(arrays(model, "embedder"), trained)
+
+
+def test_an_embedder_of_the_users_own_is_taken_as_it_is(tuples):
+    layers = [keras.layers.Flatten(), keras.layers.Dense(3)]
+    own = make(embedder=keras.Sequential(layers), identity_features=1.0, matcher_width=3)
+    drawn = arrays(own, "embedder")
+    own.prepare(None)
+    batches = tf.data.Dataset.from_tensors({"images": tuples()})
+    own.fit(batches, verbose=0, shuffle=False)
+    assert_equal(arrays(own, "embedder"), drawn)
+    with pytest.raises(ValueError, match=r"float32 \[n, any\]"):
+        SDGAN(**TINY, embedder=keras.Sequential([keras.layers.Dense(3)]), identity_features=1.0)
 
 
 # --- objectives
