@@ -11,6 +11,7 @@ from sdgan_tf.models import (
     ConditionalGAN,
     EncoderPairGAN,
     InfoGAN,
+    StackedGAN,
     TablePairGAN,
 )
 from sdgan_tf.registry import register
@@ -30,6 +31,7 @@ __all__ = [
     "InfoGAN",
     "LatentSpace",
     "Part",
+    "StackedGAN",
     "TablePairGAN",
     "__version__",
     "callbacks",

@@ -24,6 +24,12 @@ def define(values: flags.FlagValues) -> None:
         "The folder of the run. It is made anew, or continued if it holds this run already.",
         **at,
     )
+    flags.DEFINE_string(
+        "start",
+        None,
+        "The folder of an earlier run whose weights this one begins with, for models that are trained in stages.",
+        **at,
+    )
     flags.DEFINE_bool(
         "dry_run", False, "Print the data, the parameters and all flags, and stop.", **at
     )

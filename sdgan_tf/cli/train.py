@@ -18,6 +18,7 @@ from absl import flags
 from sdgan_tf import training
 from sdgan_tf.cli import command, data_flags, model_flags, run_flags
 from sdgan_tf.data import Splits
+from sdgan_tf.evaluation import Verifier
 from sdgan_tf.models import AdversarialModel
 from sdgan_tf.training import strategies
 from sdgan_tf.training.cluster import Cluster, same_code
@@ -59,22 +60,28 @@ def main(words: Sequence[str], values: flags.FlagValues) -> int:
     if values.dry_run:
         print(resolved, end="")
         return 0
-    return _train(model, parts, values.run_dir, schedule, resolved, verifier)
+    return _train(model, parts, values, schedule, resolved, verifier)
 
 
 def _train(
-    model: AdversarialModel, parts: Splits, run_dir: str, schedule, resolved: str, verifier
+    model: AdversarialModel,
+    parts: Splits,
+    values: flags.FlagValues,
+    schedule: training.Schedule,
+    resolved: str,
+    verifier: Verifier | None,
 ) -> int:
-    run = training.RunDirectory(run_dir)
+    run = training.RunDirectory(values.run_dir)
     try:
         image = training.train(
             model,
             parts.train,
-            run_dir,
+            values.run_dir,
             schedule,
             {"flags.cfg": resolved},
             verifier,
             parts.validation,
+            values.start,
         )
     except training.Interrupted as interruption:
         print(

@@ -13,6 +13,7 @@ from sdgan_tf.models.image_model import ImageModel, seeds_of
 from sdgan_tf.models.infogan import InfoGAN
 from sdgan_tf.models.sdbegan import SDBEGAN
 from sdgan_tf.models.sdgan import SDGAN
+from sdgan_tf.models.stacked import StackedGAN
 
 __all__ = [
     "ACDCGAN",
@@ -25,6 +26,7 @@ __all__ = [
     "EncoderPairGAN",
     "ImageModel",
     "InfoGAN",
+    "StackedGAN",
     "TablePairGAN",
     "seeds_of",
 ]

@@ -45,6 +45,8 @@ class AdversarialModel(ImageModel, Averages):
             `ema` is above 0. Each is also an attribute of its name.
         latents: the `LatentSpace`.
         step: int64 variable, completed training steps. All randomness is keyed on it.
+        needs_start: whether its training goes on from an earlier run, of another stage.
+        shows_images: whether its images mean something, and so are watched for collapse.
         rollback: int64 variable, how often training has gone back to an earlier step, to go on with other random
             numbers.
 
@@ -64,6 +66,8 @@ class AdversarialModel(ImageModel, Averages):
     FIELDS: tuple[str, ...] = ("images",)
     KINDS: tuple[str, ...] = ("generator",)
     OPTIONS: tuple[type, ...] = ()
+    needs_start = False
+    shows_images = True
 
     def __init__(
         self,

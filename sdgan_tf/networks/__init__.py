@@ -13,6 +13,13 @@ from sdgan_tf.networks.matcher import DenseMatcher
 from sdgan_tf.networks.person import PersonEncoder, PersonGenerator
 from sdgan_tf.networks.recogniser import DenseRecogniser
 from sdgan_tf.networks.residual import ResidualDiscriminator, ResidualGenerator
+from sdgan_tf.networks.sgan import (
+    SGANDiscriminator,
+    SGANEncoder,
+    SGANFeatureDiscriminator,
+    SGANFeatureGenerator,
+    SGANGenerator,
+)
 from sdgan_tf.networks.siamese import SiameseDiscriminator
 
 __all__ = [
@@ -31,6 +38,11 @@ __all__ = [
     "Regressor",
     "ResidualDiscriminator",
     "ResidualGenerator",
+    "SGANDiscriminator",
+    "SGANEncoder",
+    "SGANFeatureDiscriminator",
+    "SGANFeatureGenerator",
+    "SGANGenerator",
     "SiameseAutoencoder",
     "SiameseDCGANDiscriminator",
     "SiameseDiscriminator",

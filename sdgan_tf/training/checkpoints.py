@@ -145,15 +145,7 @@ class Checkpoints:
         Raises:
             CheckpointError: there is no such checkpoint, its file is damaged, or it belongs to another model.
         """
-        path = self.path(step)
-        state = model.state()
-        most = SLACK + MOST_TIMES * sum(np.asarray(value).nbytes for value in state.values())
-        try:
-            arrays = read_arrays(path, most)
-        except Exception as error:  # A damaged zip file raises nearly anything.
-            raise CheckpointError(f"Could not read the checkpoint {path}: {error}") from error
-        arrays = {name: array for name, array in arrays.items() if not name.startswith(SCORE)}
-        arrays = upgrade.arrays(arrays)
+        path, state, arrays = self.path(step), model.state(), self.arrays(step, model)
         if not to_continue:
             arrays, state = _of_use(arrays), _of_use(state)
         different = sorted(set(arrays) ^ set(state)) or [
@@ -165,6 +157,25 @@ class Checkpoints:
             )
         for name, value in state.items():
             value.assign(arrays[name])
+
+    def arrays(self, step: int, model: AdversarialModel) -> dict[str, np.ndarray]:
+        """The variables that the checkpoint of `step` holds, by name.
+
+        Args:
+            step: one of `steps()`.
+            model: about as large as the one that was saved.
+
+        Raises:
+            CheckpointError: there is no such checkpoint, or its file is damaged.
+        """
+        path = self.path(step)
+        most = SLACK + MOST_TIMES * sum(np.asarray(v).nbytes for v in model.state().values())
+        try:
+            arrays = read_arrays(path, most)
+        except Exception as error:  # A damaged zip file raises nearly anything.
+            raise CheckpointError(f"Could not read the checkpoint {path}: {error}") from error
+        arrays = {name: array for name, array in arrays.items() if not name.startswith(SCORE)}
+        return upgrade.arrays(arrays)
 
     def load_newest(self, model: AdversarialModel) -> int | None:
         """Loads the newest checkpoint that can be read, and warns of each newer one that cannot be.

@@ -41,6 +41,7 @@ from sdgan_tf.training.cluster import Cluster, same_code
 from sdgan_tf.training.collapse import Collapsed
 from sdgan_tf.training.run_directory import RunDirectory, RunError
 from sdgan_tf.training.schedule import Schedule
+from sdgan_tf.training.stages import Predecessor
 
 # Where other random numbers help they help soon. After that, other settings are needed.
 MAX_ROLLBACKS = 3
@@ -76,6 +77,7 @@ def train(
     notes: Mapping[str, str] | None = None,
     verifier: Verifier | None = None,
     unseen: IdentityData | None = None,
+    start_from: str | Path | None = None,
 ) -> Path:
     """Trains in `run_dir`, or continues what is there, until the steps or minutes of the schedule are done.
 
@@ -90,12 +92,14 @@ def train(
         verifier: measures the model, where the schedule has evaluations.
         unseen: other identities, by which it is measured what the discriminator knows of people whom it never saw; None
             for none.
+        start_from: the folder of an earlier run whose weights this one begins with; needed by models that are trained
+            in stages. It has to stay there, and as it is.
 
     Returns:
         The path of the last grid of identities.
 
     Raises:
-        RunError: the directory belongs to another run.
+        RunError: the directory belongs to another run, or the run to start from is missing or does not fit.
         CheckpointError: a checkpoint could not be written, or none can be read.
         BadLoss: a loss became NaN or infinite. The message names the step and the last good checkpoint.
         Collapsed: the model collapsed, and the schedule says to stop then, or there were too many rollbacks already,
@@ -107,9 +111,17 @@ def train(
             "Evaluations need a verifier: give verifier=load_verifier(PATH). "
             f"Received: evaluate_every={schedule.evaluate_every} without one"
         )
+    if model.needs_start and not start_from:
+        raise ValueError(
+            "This stage goes on from the run of an earlier one: name it by --start=RUN (start_from=RUN). "
+            f"Received: {registry.name_of(type(model))} without one"
+        )
+    earlier = Predecessor(start_from) if start_from else None
     # Before anything is written: data that give no tuples are refused here.
     _tuples(model, data, schedule, 0)
     shared, config = RunDirectory(run_dir), describe(model, data, schedule)
+    if earlier:
+        config["start"] = earlier.describe()
     cluster = Cluster(model.distribute_strategy)
     folder = tempfile.TemporaryDirectory() if not cluster.is_chief else contextlib.nullcontext("")
     with folder as own:
@@ -119,7 +131,8 @@ def train(
                 cluster.chief_does(lambda: _open(shared, config, notes or {}))
                 cluster.check_shared(shared.path)
                 run = cluster.own_directory(shared, own)
-                image = _run(model, data, shared, run, cluster, schedule, verifier, unseen)
+                parts = (data, verifier, unseen, earlier)
+                image = _run(model, parts, shared, run, cluster, schedule)
                 return shared.samples / image.name
         finally:
             shared.close()
@@ -148,8 +161,9 @@ def _open(run: RunDirectory, config: dict[str, Any], notes: Mapping[str, str]) -
             file.write(text.encode())
 
 
-def _run(model, data, shared, run, cluster, schedule: Schedule, verifier, unseen) -> Path:
+def _run(model, parts, shared, run, cluster, schedule: Schedule) -> Path:
     """Trains in a directory that is open. What only the chief keeps goes into `run`; checkpoints are in `shared`."""
+    data, verifier, unseen, earlier = parts
     checkpoints = Checkpoints(
         shared.checkpoints, schedule.keep, schedule.best_metric, schedule.best_mode, cluster
     )
@@ -160,6 +174,8 @@ def _run(model, data, shared, run, cluster, schedule: Schedule, verifier, unseen
     if not start:
         _show_reals(run, data)
         model.prepare(data)
+        if earlier:
+            earlier.give(model)
     grids = _grids(model, data, run, schedule)
     while model.completed_steps < schedule.steps and not clock.is_over:
         try:
@@ -236,7 +252,7 @@ def _fit(model, data, run, checkpoints, grids, clock, schedule: Schedule, verifi
             callbacks=[
                 StopOnBadLoss(checkpoints),
                 clock,
-                watch,
+                *([watch] if model.shows_images else []),
                 evaluation,
                 match,
                 log,

@@ -230,7 +230,8 @@ class ModelCase:
         other = kernels(learned(self.make(seed=4)))
         assert len(other) >= 5
         for name, value in kernels(first).items():
-            assert not np.any(np.isclose(value, other[name], rtol=1e-6, atol=0)), name
+            # Among thousands of numbers two may meet by chance.
+            assert np.sum(np.isclose(value, other[name], rtol=1e-6, atol=0)) <= 1, name
         # Nor do two layers of equal shape start alike, averaged networks apart.
         drawn = [
             value.ravel()

@@ -1,0 +1,61 @@
+"""Runs that go on from the weights of another run: the stages of a model that is trained in several."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from sdgan_tf.models import AdversarialModel, variables
+from sdgan_tf.training.checkpoints import Checkpoints
+from sdgan_tf.training.run_directory import RunDirectory, RunError
+
+
+class Predecessor:
+    """The newest checkpoint of the run that another one starts from.
+
+    Args:
+        run_dir: the folder of the earlier run.
+
+    Raises:
+        RunError: there is no such run, or it has no checkpoint.
+    """
+
+    def __init__(self, run_dir: str | Path):
+        run = RunDirectory(run_dir)
+        self.path = run.path
+        if not run.config_file.exists():
+            raise RunError(
+                f"{run.path}, which this run starts from, is no run directory: train it first, or restore it."
+            )
+        self.model = run.config()["model"]["name"]
+        self._checkpoints = Checkpoints(run.checkpoints)
+        if not self._checkpoints.steps():
+            raise RunError(f"{run.path}, which this run starts from, has no checkpoint yet.")
+        self.step = self._checkpoints.steps()[-1]
+
+    def describe(self) -> dict[str, Any]:
+        """What the configuration of the later run says of it: any change of its weights changes the digest."""
+        content = self._checkpoints.path(self.step).read_bytes()
+        digest = hashlib.sha256(content).hexdigest()
+        return {"model": self.model, "step": self.step, "digest": digest}
+
+    def give(self, model: AdversarialModel) -> None:
+        """Gives all networks of `model` the weights that those of the same names have here.
+
+        Raises:
+            CheckpointError: the checkpoint cannot be read.
+            RunError: it lacks a network, or has one of another size.
+        """
+        arrays = self._checkpoints.arrays(self.step, model)
+        for network, own in model.networks.items():
+            for name, variable in variables.by_path(own, network).items():
+                # An average that the earlier run did not keep starts from what it would be of.
+                value = arrays.get(name, arrays.get(name.removeprefix("averaged_")))
+                if value is None or tuple(variable.shape) != value.shape:
+                    shape = "none" if value is None else f"{value.shape}"
+                    raise RunError(
+                        f"This model has {name} of {tuple(variable.shape)}, but {self.path}, which it starts from, {shape}: "
+                        "both runs need the same networks, images and labels."
+                    )
+                variable.assign(value)
