@@ -140,7 +140,7 @@ def test_a_film_shows_the_walk_frame_by_frame(part, size, frames, run, tmp_path)
         ([RUN, "--identities=99999", "--out=a.png"], "more than the 64,000,000 allowed"),
         ([RUN, "--interpolate=both", "--steps=999999", "--out=a.gif"], "more than the 64,000,000"),
         ([RUN, "--identities=999999", "--out=a"], "1,000,000 images at most"),
-        ([RUN, "--traverse=slant:1", "--out=a.png"], "of observation of 3. Received: slant:1"),
+        ([RUN, "--traverse=slant:1", "--out=a.png"], "of observation of 2. Received: slant:1"),
         ([RUN, "--traverse=slant", "--out=a.png"], "PART:NUMBER. Received: --traverse=slant"),
         ([RUN, "--traverse=a:1", "--observation_seeds=1", "--out=a.png"], "what the columns are"),
         ([RUN, "--identities=2", "--identity_seeds=3", "--out=a.png"], "only one of these"),
