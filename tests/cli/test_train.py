@@ -63,7 +63,7 @@ def test_flag_files_build_their_model(path, capsys):
     values(["train", f"--flagfile={path}", "--dim=2", "--image_size=16"])
     model = model_flags.build(values, identities=10)
     resolved = train.resolved_flags(values, model).splitlines()
-    assert model.parameters()["generator"] > 0
+    assert all(size > 0 for size in model.parameters().values()) and model.parameters()
     # Every line of the file reaches the model or the run.
     again = flags.FlagValues()
     train.define(again)
