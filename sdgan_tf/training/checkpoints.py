@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 from absl import logging
 
 from sdgan_tf.files import atomic_file, local_path, read_arrays, read_json, write_json
@@ -169,7 +170,9 @@ class Checkpoints:
             CheckpointError: there is no such checkpoint, or its file is damaged.
         """
         path = self.path(step)
-        most = SLACK + MOST_TIMES * sum(np.asarray(v).nbytes for v in model.state().values())
+        # By shape: a variable that replicas share may not be read as one array.
+        sizes = (np.prod(v.shape) * tf.as_dtype(v.dtype).size for v in model.state().values())
+        most = SLACK + MOST_TIMES * int(sum(sizes))
         try:
             arrays = read_arrays(path, most)
         except Exception as error:  # A damaged zip file raises nearly anything.
