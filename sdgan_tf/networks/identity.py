@@ -58,6 +58,14 @@ class CodeTable(keras.layers.Layer):
     def call(self, rows: tf.Tensor) -> tf.Tensor:
         return tf.gather(tf.convert_to_tensor(self.kernel), rows)
 
+    def remember(self, codes: tf.Tensor, labels: tf.Tensor) -> None:
+        """Keeps the codes of those labels that have a row: float32 [n, width] and int64 [n]; passes no gradient."""
+        theirs = tf.equal(tf.range(self.rows, dtype=tf.int64)[:, tf.newaxis], labels)
+        # Of two codes of one identity the first, in whatever order a device works.
+        first = tf.gather(tf.stop_gradient(codes), tf.argmax(tf.cast(theirs, tf.int32), axis=1))
+        seen = tf.reduce_any(theirs, axis=1, keepdims=True)
+        self.kernel.assign(tf.where(seen, first, tf.convert_to_tensor(self.kernel)))
+
     def get_config(self) -> dict[str, Any]:
         names = ("rows", "width", "law", "trainable")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
@@ -160,20 +168,12 @@ class IdentityEncoder(keras.Model):
         read = self.encoder(images[:, tf.newaxis], training=training)
         codes = tf.tanh(tf.reshape(read, [-1, self.d_i]))
         if training:
-            self._remember(tf.stop_gradient(codes), labels)
+            self.memory.remember(codes, labels)
         return codes
 
     def known(self, numbers: tf.Tensor) -> tf.Tensor:
         """The remembered codes, over and over: int64 [n] to float32 [n, d_i]."""
         return self.memory(numbers % self.shown)
-
-    def _remember(self, codes: tf.Tensor, labels: tf.Tensor) -> None:
-        kept = tf.convert_to_tensor(self.memory.kernel)
-        theirs = tf.equal(tf.range(self.shown, dtype=tf.int64)[:, tf.newaxis], labels)
-        # Of two codes of one identity the first, in whatever order a device works.
-        first = tf.gather(codes, tf.argmax(tf.cast(theirs, tf.int32), axis=1))
-        seen = tf.reduce_any(theirs, axis=1, keepdims=True)
-        self.memory.kernel.assign(tf.where(seen, first, kept))
 
     def get_config(self) -> dict[str, Any]:
         names = ("training_identities", "d_i", "image_size", "channels", "dim")

@@ -174,7 +174,7 @@ class PersonEncoder(keras.Model):
         # Codes are float32 under every precision policy.
         codes = tf.concat([tf.cast(part, tf.float32) for part in codes], -1)
         if training:
-            self._remember(tf.stop_gradient(tf.concat([codes, poses], -1)), labels)
+            self.memory.remember(tf.concat([codes, poses], -1), labels)
         return codes
 
     def _regions(self, maps: tf.Tensor, poses: tf.Tensor) -> tf.Tensor:
@@ -194,14 +194,6 @@ class PersonEncoder(keras.Model):
     def known(self, numbers: tf.Tensor) -> tf.Tensor:
         """The remembered codes with their poses, over and over: int64 [n] to float32 [n, codes + 54]."""
         return self.memory(numbers % self.shown)
-
-    def _remember(self, codes: tf.Tensor, labels: tf.Tensor) -> None:
-        kept = tf.convert_to_tensor(self.memory.kernel)
-        theirs = tf.equal(tf.range(self.shown, dtype=tf.int64)[:, tf.newaxis], labels)
-        # Of two codes of one identity the first, in whatever order a device works.
-        first = tf.gather(codes, tf.argmax(tf.cast(theirs, tf.int32), axis=1))
-        seen = tf.reduce_any(theirs, axis=1, keepdims=True)
-        self.memory.kernel.assign(tf.where(seen, first, kept))
 
     def get_config(self) -> dict[str, Any]:
         names = ("training_identities", "image_size", "channels", "dim", "tower_levels", "regions")
