@@ -128,7 +128,8 @@ class RunDirectory:
 
     def _settle(self, config: dict[str, Any]) -> None:
         if self.config_file.exists():
-            changes = differences(self.config(), config)
+            known = upgrade.with_later_options(self.config(), config)
+            changes = differences(known, config)
             if changes:
                 raise RunError(
                     f"{self.path} holds a run of another configuration. Use the old settings, delete the folder, or name a new "

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from sdgan_tf import registry
+
 # Version 0.1.0 wrote class names.
 _MODELS = {"SDGAN": "sdgan", "SDBEGAN": "sdbegan"}
 _ARGUMENTS = {"codes": "law", "d_init": "initializer"}
@@ -31,6 +33,36 @@ def run_config(config: dict[str, Any]) -> dict[str, Any]:
     optimizers = {key[: -len("_optimizer")]: value for key, value in config["optimizers"].items()}
     model = {"name": _MODELS[model["class"]], "config": arguments}
     return {**config, "model": model, "optimizers": optimizers}
+
+
+def with_later_options(config: dict[str, Any], asked: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration of a run, with the options that came after the version that wrote it.
+
+    They are taken from `asked`, the configuration that is to go on, where they are left at their defaults: a new option
+    is off by default, and what a run without it computed stays the same.
+    """
+    model, wanted = config.get("model", {}), asked.get("model", {})
+    if not model or model.get("name") != wanted.get("name"):
+        return config
+    takes = registry.arguments(registry.get("model", model["name"]))
+    later = {
+        name: value
+        for name, value in wanted["config"].items()
+        if name in takes and value == takes[name].default
+    }
+    completed = {**model, "config": {**later, **model["config"]}}
+    if "parts" in wanted:
+        # What is described there was not given, and so is a default.
+        completed["parts"] = _filled(model.get("parts", {}), wanted["parts"])
+    # Before there could be several.
+    replicas = {"replicas": 1} if "replicas" in asked else {}
+    return {**replicas, **config, "model": completed}
+
+
+def _filled(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested dictionaries: `old` with what only `new` has."""
+    both = [key for key in old if isinstance(old[key], dict) and isinstance(new.get(key), dict)]
+    return {**new, **old, **{key: _filled(old[key], new[key]) for key in both}}
 
 
 def arrays(saved: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

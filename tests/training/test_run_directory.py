@@ -67,6 +67,22 @@ def test_another_configuration_is_refused_with_the_differences(tmp_path):
     assert contents(tmp_path) == before
 
 
+def test_options_that_came_later_are_no_difference_at_their_defaults(tmp_path):
+    old = {"model": {"name": "sdgan", "config": {"dim": 2}, "parts": {"Regularizers": {"r1": 0.0}}}}
+    opened(tmp_path, old).close()
+    parts = {"Regularizers": {"r1": 0.0, "new": 0.0}, "NewPart": {"weight": 0.0}}
+    asked = {"name": "sdgan", "config": {"dim": 2, "d_i": 50, "k": 2}, "parts": parts}
+    opened(tmp_path, {"model": asked, "replicas": 1}).close()
+    for changed in (
+        {"model": {**asked, "config": {**asked["config"], "k": 3}}, "replicas": 1},
+        {"model": {**asked, "config": {**asked["config"], "weight": 1.0}}, "replicas": 1},
+        {"model": {**asked, "parts": {"Regularizers": {"r1": 1.0}}}, "replicas": 1},
+        {"model": asked, "replicas": 2},
+    ):
+        with pytest.raises(RunError, match="another configuration"):
+            opened(tmp_path, changed)
+
+
 def test_after_a_refusal_the_directory_is_free(tmp_path):
     opened(tmp_path).close()
     refused = RunDirectory(tmp_path)
