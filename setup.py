@@ -53,6 +53,7 @@ setuptools.setup(
         "faces": ["dlib-bin>=19.24", "face_recognition_models==0.3.0"],
         "browser": ["playwright"],
         "huggingface": ["datasets>=3"],
+        "beam": ["apache-beam>=2.77; python_version>='3.10'"],
         "video": ["imageio", "imageio-ffmpeg"],
         "plots": ["matplotlib"],
         "dev": ["pytest", "pytest-xdist", "ruff", SERVING],

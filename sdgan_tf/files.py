@@ -7,9 +7,11 @@ import fcntl
 import glob
 import json
 import os
+import platform
 import re
 import shutil
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -144,7 +146,9 @@ def remove_fragments(folder: Path, name: str | None = None) -> None:
 
 def _fragment(path: Path) -> Path:
     """Where a process writes what is to become `path`."""
-    return path.with_name(f".{path.name}.{os.getpid()}.part")
+    # Machines that share a disk have processes of the same number, containers above all.
+    host = zlib.crc32(platform.node().encode())
+    return path.with_name(f".{path.name}.{host:08x}-{os.getpid()}.part")
 
 
 def _claim(descriptor: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 import sdgan_tf as sd
 from sdgan_tf.files import (
+    _fragment,
     atomic_file,
     atomic_folder,
     local_path,
@@ -48,6 +50,10 @@ def test_a_failed_write_leaves_the_older_file_and_no_fragment(tmp_path):
     assert names(tmp_path) == ["weights.npz"]
 
 
+# Told apart from those of a process of the same number on another machine.
+FRAGMENT = re.compile(rf"\.store\.[0-9a-f]{{8}}-{os.getpid()}\.part")
+
+
 @pytest.fixture
 def synced(monkeypatch):
     """Return a list of what was flushed to the disk: paths, and whether `store` existed then."""
@@ -68,7 +74,8 @@ def test_a_file_is_on_the_disk_before_it_takes_its_name_which_is_then_on_the_dis
 ):
     with atomic_file(tmp_path / "store") as file:
         file.write(b"x")
-    assert synced == [(f".store.{os.getpid()}.part", False), (tmp_path.name, True)]
+    [(fragment, early), last] = synced
+    assert FRAGMENT.fullmatch(fragment) and not early and last == (tmp_path.name, True)
 
 
 def test_a_folder_is_on_the_disk_before_it_takes_its_name_which_is_then_on_the_disk_too(
@@ -76,8 +83,9 @@ def test_a_folder_is_on_the_disk_before_it_takes_its_name_which_is_then_on_the_d
 ):
     with atomic_folder(tmp_path / "store") as folder:
         (folder / "a").write_text("1")
-    assert [name for name, _ in synced] == ["a", f".store.{os.getpid()}.part", tmp_path.name]
-    assert synced[-1] == (tmp_path.name, True)
+    [(inside, _), (fragment, early), last] = synced
+    assert inside == "a" and FRAGMENT.fullmatch(fragment) and not early
+    assert last == (tmp_path.name, True)
 
 
 def test_a_file_replaces_the_older_one(tmp_path):
@@ -129,8 +137,8 @@ def test_a_folder_made_meanwhile_by_another_is_not_touched(tmp_path):
 def test_fragments_of_a_killed_process_of_the_same_number_are_no_obstacle(tmp_path):
     # In a container the process has the same number each time.
     file, folder = tmp_path / "file", tmp_path / "store"
-    (tmp_path / f".file.{os.getpid()}.part").write_bytes(b"a longer fragment")
-    stale = tmp_path / f".store.{os.getpid()}.part"
+    _fragment(file).write_bytes(b"a longer fragment")
+    stale = _fragment(folder)
     stale.mkdir()
     (stale / "fragment").write_text("half")
     with atomic_file(file) as opened:

@@ -2,10 +2,11 @@
 
   bin/data check DIR [--k=2] [--json=report.json]   says what is in a folder and what is wrong
   bin/data build DIR --out=BUILT                    decodes it into one file, for data larger than memory
+                     [--runner=direct|flink|...]    by the workers of Apache Beam
 
 DIR has a sub-folder of images for each identity, or is flat, with images named
 <IDENTITY>_<OBSERVATION>_<anything>.png, or its files are listed by --manifest=FILE, or it holds TFRecords.
-`check` takes built data, too.
+`check` takes built data, too. A build that was stopped goes on by the same command.
 
 Ends with status 0 when all is well, and with 1 for bad data and other errors.
 """
@@ -34,6 +35,20 @@ def define(values: flags.FlagValues) -> None:
         "json", "", "The file to which `check` writes its report as JSON, with no list cut.", **at
     )
     flags.DEFINE_string("out", "", "The folder that `build` writes. It must not exist yet.", **at)
+    flags.DEFINE_string(
+        "runner",
+        "",
+        "Which runner of Apache Beam makes the parts of a build: direct, dataflow, flink, spark or another that Beam "
+        "knows; none: this process. Its workers see the images and the output under the same paths.",
+        **at,
+    )
+    flags.DEFINE_string(
+        "beam_options",
+        "",
+        "Options of Beam's in quotation marks, such as --beam_options='--direct_num_workers=2 "
+        "--direct_running_mode=multi_processing'.",
+        **at,
+    )
 
 
 def main(words: Sequence[str], values: flags.FlagValues) -> int:
@@ -56,6 +71,10 @@ def main(words: Sequence[str], values: flags.FlagValues) -> int:
 
 
 def _check(values: flags.FlagValues, folder: str, options: dict) -> int:
+    if values.runner or values.beam_options:
+        raise ValueError(
+            f"Only `build` has a runner; `check` runs here. Received: runner={values.runner}"
+        )
     del options["on_bad_data"]
     report = data.check(folder, **options)
     print(report.to_text())
@@ -66,6 +85,7 @@ def _check(values: flags.FlagValues, folder: str, options: dict) -> int:
 
 
 def _build(values: flags.FlagValues, folder: str, options: dict) -> int:
+    options.update(runner=values.runner, beam_options=values.beam_options)
     print(data.build(folder, values.out, **options).to_text())
     print(f"Written to {values.out}. Train on it by --data_dir={values.out}.")
     return 0

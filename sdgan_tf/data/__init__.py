@@ -1,7 +1,8 @@
 """Images by identity: from folders, TFRecords or code to matched tuples."""
 
 from sdgan_tf.data.brought import from_arrays, from_dataset
-from sdgan_tf.data.built import build, from_built
+from sdgan_tf.data.building import build
+from sdgan_tf.data.built import from_built
 from sdgan_tf.data.decoding import BadImage
 from sdgan_tf.data.identity_data import IdentityData, Splits
 from sdgan_tf.data.loading import check, drawn, from_directory, from_tfrecord, load

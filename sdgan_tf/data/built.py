@@ -9,27 +9,24 @@ mapped into memory: the system reads what is touched and keeps what fits.
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import itertools
 import json
 import math
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from tqdm.auto import tqdm
 
 from sdgan_tf.data import decoding
-from sdgan_tf.data.checks import Checked, check_images, find_files, parallel_map
+from sdgan_tf.data.checks import parallel_map
 from sdgan_tf.data.identity_data import IdentityData, digest_of
 from sdgan_tf.data.keypoints import shapes
 from sdgan_tf.data.names import PARTS, name_bytes
-from sdgan_tf.data.report import Report, check_on_bad_data, check_on_duplicates, settle
+from sdgan_tf.data.report import Report
 from sdgan_tf.data.tfrecord import holds_records
-from sdgan_tf.files import atomic_folder, local_path
+from sdgan_tf.files import local_path
 
 INDEX_FILE, IMAGES_FILE = "index.json", "images.u8"
 FIELD_FILES = {"keypoints": "keypoints.f32", "mask": "mask.u8"}
@@ -52,78 +49,6 @@ class Index(NamedTuple):
     digests: list[bytes]
     linked: list[list[str]]
     parts: dict[str, str]
-
-
-def build(
-    data_dir: str | os.PathLike,
-    out: str | os.PathLike,
-    image_size: int = 64,
-    channels: int = 3,
-    fit: str = "crop",
-    on_bad_data: str = "fail",
-    on_duplicates: str = "keep",
-    max_pixels: int = decoding.MAX_PIXELS,
-    k: int = 1,
-    manifest: str | os.PathLike = "",
-    verbose: bool = False,
-    keypoints: bool = False,
-) -> Report:
-    """Decodes a folder of images into one file, for data larger than memory.
-
-    Images are read, checked and written one by one, so memory does not limit their number. `out`
-    appears whole or not at all.
-
-    Args:
-        data_dir: a folder of images as `from_directory` takes it, or of TFRecords.
-        out: the folder to write, which must not exist.
-        image_size: height and width to which images are resized.
-        channels: 1 for luminance, 3 for red, green and blue.
-        fit: `"crop"` takes the square in the middle, `"pad"` keeps the whole image on white.
-        on_bad_data: `"fail"` raises an error that lists all bad data; `"skip"` leaves it out.
-        on_duplicates: see `from_directory`.
-        max_pixels: an image with more is broken; none is decoded before this is known.
-        k: how many images each identity should have.
-        manifest: see `from_directory`.
-        verbose: whether to show a progress bar.
-        keypoints: whether each image has to have keypoints, see `from_directory`.
-
-    Returns:
-        The `Report` on the images.
-
-    Raises:
-        ValueError: an argument or the folder is not as expected.
-        BadData: there are bad data and `on_bad_data` is `"fail"`.
-        FileExistsError: `out` exists.
-        OSError: the files cannot be written.
-    """
-    check_on_bad_data(on_bad_data)
-    check_on_duplicates(on_duplicates)
-    decoding.check_options(image_size, channels, fit)
-    target = local_path(out)
-    listing = find_files(data_dir, manifest)
-    report = Report(listing.root, k, on_duplicates)
-    checked = check_images(
-        listing, report, image_size, channels, fit, max_pixels, verbose, keypoints
-    )
-    index = {"format": FORMAT, "version": VERSION}
-    index.update(image_size=image_size, channels=channels, fit=fit)
-    try:
-        # Closed, a progress bar does not stand on the line of an error.
-        with contextlib.closing(checked), atomic_folder(target) as folder:
-            files = FIELD_FILES if keypoints else {}
-            index.update(_write(checked, folder, files))
-            settle(report, on_bad_data)
-            index.update(linked=report.linked)
-            if report.parts:
-                index.update(parts={name: report.parts[name] for name in index["names"]})
-            (folder / INDEX_FILE).write_text(json.dumps(index), encoding="utf-8")
-    except FileExistsError:
-        raise
-    except OSError as error:
-        raise OSError(
-            f"Cannot write to {str(out)!r}: {error.strerror or error}. Nothing is left there."
-        ) from error
-    return report
 
 
 def is_built(path: str | os.PathLike) -> bool:
@@ -202,53 +127,47 @@ def check_built(
     """
     index, images, fields = _open(str(local_path(path)), keypoints)
     report = Report(os.fspath(path), k, counts=dict.fromkeys(index.names, 0), linked=index.linked)
-    ends = np.cumsum(index.counts)
-
-    def digest(identity: int) -> bytes:
-        start = ends[identity] - index.counts[identity]
-        part = slice(start, ends[identity])
-        return digest_of(images[part], {name: values[part] for name, values in fields.items()})
-
-    digests = parallel_map(digest, range(len(index.names)))
-    for identity, actual in enumerate(
-        tqdm(digests, "identities", len(index.names), unit="", disable=not verbose)
-    ):
-        name = index.names[identity]
-        if actual == index.digests[identity]:
-            report.counts[name] = int(index.counts[identity])
+    digests = tqdm(
+        digests_of(index.counts, images, fields),
+        "identities",
+        len(index.names),
+        unit="",
+        disable=not verbose,
+    )
+    for name, count, digest, actual in zip(index.names, index.counts, index.digests, digests):
+        if actual == digest:
+            report.counts[name] = int(count)
         else:
             report.broken.append((name, f"its images in {IMAGES_FILE} have changed"))
     report.sizes = {f"{index.image_size}x{index.image_size}": report.images}
     return report
 
 
-def _write(checked: Iterator[Checked], folder: Path, files: dict[str, str]) -> dict[str, list]:
-    """Writes the images, and what else is known of them into files by field; returns the `names`, `counts` and `sha256`
-    of the identities.
+def digests_of(
+    counts: np.ndarray, images: np.ndarray, fields: dict[str, np.ndarray]
+) -> Iterator[bytes]:
+    """The SHA-256 of what is known of each identity, see `Index`, worked out on all processors."""
+    ends = np.cumsum(counts)
+
+    def digest(identity: int) -> bytes:
+        part = slice(ends[identity] - counts[identity], ends[identity])
+        return digest_of(images[part], {name: values[part] for name, values in fields.items()})
+
+    return parallel_map(digest, range(len(counts)))
+
+
+def map_files(
+    folder: str, count: int, image_size: int, channels: int, keypoints: bool
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """The images and fields of a folder of so many images as arrays; raises a `ValueError` where a file is missing or
+    not of the right size.
     """
-    columns: dict[str, list] = {"names": [], "counts": [], "sha256": []}
-    with contextlib.ExitStack() as stack:
-        opened = [
-            stack.enter_context(open(folder / file, "wb"))
-            for file in (IMAGES_FILE, *files.values())
-        ]
-        for name, group in itertools.groupby(checked, key=lambda image: image.identity):
-            digest, count = hashlib.sha256(), 0
-            fields: dict[str, list[bytes]] = {field: [] for field in files}
-            for image in group:
-                opened[0].write(image.pixels)
-                digest.update(image.pixels)
-                for field, rows in fields.items():
-                    rows.append(image.fields[field].tobytes())
-                count += 1
-            # In the order in which `IdentityData` goes through them.
-            for file, (field, rows) in zip(opened[1:], sorted(fields.items())):
-                content = b"".join(rows)
-                file.write(content)
-                digest.update(field.encode() + content)
-            for column, value in zip(columns.values(), (name, count, digest.hexdigest())):
-                column.append(value)
-    return columns
+    images = _mapped(folder, IMAGES_FILE, (count, image_size, image_size, channels), np.uint8)
+    known = shapes(image_size) if keypoints else {}
+    return images, {
+        name: _mapped(folder, FIELD_FILES[name], (count, *shape), dtype)
+        for name, (shape, dtype) in known.items()
+    }
 
 
 def _open(folder: str, keypoints: bool) -> tuple[Index, np.ndarray, dict[str, np.ndarray]]:
@@ -264,21 +183,15 @@ def _open(folder: str, keypoints: bool) -> tuple[Index, np.ndarray, dict[str, np
             "build DIR --out=BUILT`."
         )
     index = read_index(folder)
-    count = int(index.counts.sum())
-    images = _mapped(
-        folder, IMAGES_FILE, (count, *[index.image_size] * 2, index.channels), np.uint8
-    )
-    fields = {}
     # Either all of them were written, or none.
-    if any(os.path.exists(os.path.join(folder, file)) for file in FIELD_FILES.values()):
-        for name, (shape, dtype) in shapes(index.image_size).items():
-            fields[name] = _mapped(folder, FIELD_FILES[name], (count, *shape), dtype)
-    elif keypoints:
+    there = any(os.path.exists(os.path.join(folder, file)) for file in FIELD_FILES.values())
+    if keypoints and not there:
         raise ValueError(
             f"The data in {folder!r} were built without keypoints. Build them again by "
             "`bin/data build DIR --out=BUILT --keypoints`. Received: keypoints=True"
         )
-    return index, images, fields
+    count = int(index.counts.sum())
+    return index, *map_files(folder, count, index.image_size, index.channels, there)
 
 
 def _mapped(folder: str, name: str, shape: tuple[int, ...], dtype: type) -> np.ndarray:

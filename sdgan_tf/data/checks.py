@@ -21,6 +21,42 @@ from sdgan_tf.data.sources import Listing, find_images
 from sdgan_tf.data.tfrecord import find_records, holds_records
 
 
+class Decoding(NamedTuple):
+    """What is made of each image.
+
+    Attributes:
+        image_size: height and width of the decoded image.
+        channels: 1 or 3.
+        fit: `"crop"` or `"pad"`, see `decoding.decode`.
+        max_pixels: larger images are broken ones.
+        keypoints: whether each image has to have a file of keypoints, see `data.keypoints`.
+    """
+
+    image_size: int
+    channels: int
+    fit: str
+    max_pixels: int
+    keypoints: bool
+
+
+class Seen(NamedTuple):
+    """What was seen of a file that holds an image.
+
+    Attributes:
+        digest: SHA-256 of its pixels.
+        size: of the original in words, `"WIDTHxHEIGHT"`.
+        mode: of the original in words, format and Pillow mode, `"PNG RGB"`.
+        pixels: uint8 `[size, size, channels]`.
+        fields: what else was asked for, as in `Checked`.
+    """
+
+    digest: bytes
+    size: str
+    mode: str
+    pixels: np.ndarray
+    fields: dict[str, np.ndarray]
+
+
 class Checked(NamedTuple):
     """An image that passed.
 
@@ -75,50 +111,103 @@ def check_images(
         ValueError: keypoints are asked of TFRecords, which hold none.
     """
     decoding.check_options(image_size, channels, fit)
-    if with_keypoints and listing.layout == "records":
-        raise ValueError(
-            f"{listing.root!r} holds TFRecords, in which there are no keypoints: use the folder of images they were "
-            "made of. Received: keypoints=True"
+    wanted = Decoding(image_size, channels, fit, max_pixels, with_keypoints)
+    tally = Tally(listing, report, with_keypoints)
+    seen = parallel_map(lambda path: look(listing, path, wanted), (path for _, path in tally.files))
+    bar = tqdm(zip(tally.files, seen), "images", len(tally.files), unit="", disable=not verbose)
+    for (name, path), image in bar:
+        if isinstance(image, decoding.BadImage):
+            tally.add_broken(image.reason)
+        elif tally.add(image.digest, image.size, image.mode):
+            yield Checked(name, path, image.pixels, image.fields)
+    tally.close()
+
+
+def look(listing: Listing, path: str, wanted: Decoding) -> Seen | decoding.BadImage:
+    """Reads, checks and decodes one file of a listing; an error tells what is wrong with it."""
+    size, channels, fit, max_pixels, with_keypoints = wanted
+    try:
+        header, pixels = listing.decode(path, size, channels, fit, max_pixels)
+        fields = {}
+        if with_keypoints:
+            read = keypoints.read(listing.root, path, header.upright, size, fit)
+            fields = dict(zip(keypoints.FIELDS, read))
+    except decoding.BadImage as error:
+        return error
+    # Of what will be seen, not of the file: copies are often saved anew.
+    digest = hashlib.sha256(pixels).digest()
+    original = f"{header.width}x{header.height}", f"{header.format} {header.mode}"
+    return Seen(digest, *original, pixels, fields)
+
+
+class Tally:
+    """Makes a report of what was seen of all files of a listing, told one after another in its order.
+
+    Attributes:
+        files: the identity and the path of each of them.
+    """
+
+    def __init__(self, listing: Listing, report: Report, with_keypoints: bool):
+        """Begins.
+
+        Args:
+            listing: the files.
+            report: is filled in. Its `on_duplicates` says what is done about copies of an image.
+            with_keypoints: whether files of keypoints and masks are used.
+
+        Raises:
+            ValueError: keypoints are asked of TFRecords, which hold none.
+        """
+        if with_keypoints and listing.layout == "records":
+            raise ValueError(
+                f"{listing.root!r} holds TFRecords, in which there are no keypoints: use the folder of images they were "
+                "made of. Received: keypoints=True"
+            )
+        self.files = [(name, path) for name, paths in listing.identities.items() for path in paths]
+        report.counts = dict.fromkeys(listing.identities, 0)
+        report.broken += listing.broken
+        report.ignored, report.nested, report.merged = (
+            listing.ignored,
+            listing.nested,
+            listing.merged,
         )
-    report.counts = dict.fromkeys(listing.identities, 0)
-    report.broken += listing.broken
-    report.ignored, report.nested, report.merged = listing.ignored, listing.nested, listing.merged
-    report.parts = listing.parts
-    if with_keypoints:
-        used = (keypoints.KEYPOINTS_ENDING, keypoints.MASK_ENDING)
-        report.ignored = {kind: n for kind, n in listing.ignored.items() if kind not in used}
-    sizes, modes = collections.Counter(), collections.Counter()
-    files_of_hash = collections.defaultdict(list)
+        report.parts = listing.parts
+        if with_keypoints:
+            used = (keypoints.KEYPOINTS_ENDING, keypoints.MASK_ENDING)
+            report.ignored = {kind: n for kind, n in listing.ignored.items() if kind not in used}
+        self._report, self._told = report, 0
+        self._sizes, self._modes = collections.Counter(), collections.Counter()
+        # Of millions of images few are copies: only those have a list.
+        self._first: dict[bytes, int] = {}
+        self._copies: dict[int, list[int]] = {}
 
-    def look(path: str):
-        try:
-            header, pixels = listing.decode(path, image_size, channels, fit, max_pixels)
-            fields = {}
-            if with_keypoints:
-                read = keypoints.read(listing.root, path, header.upright, image_size, fit)
-                fields = dict(zip(keypoints.FIELDS, read))
-            # Of what will be seen, not of the file: copies are often saved anew.
-            return hashlib.sha256(pixels).digest(), header, pixels, fields
-        except decoding.BadImage as error:
-            return error
+    def add_broken(self, reason: str) -> None:
+        """Tells that the next file holds no usable image, and why."""
+        self._report.broken.append((self.files[self._told][1], reason))
+        self._told += 1
 
-    files = [(name, path) for name, paths in listing.identities.items() for path in paths]
-    seen = parallel_map(look, (path for _, path in files))
-    bar = tqdm(zip(files, seen), "images", len(files), unit="", disable=not verbose)
-    for (name, path), result in bar:
-        if isinstance(result, decoding.BadImage):
-            report.broken.append((path, result.reason))
-            continue
-        digest, header, pixels, fields = result
-        files_of_hash[digest].append((name, path))
-        if report.on_duplicates == "drop" and len(files_of_hash[digest]) > 1:
-            continue
-        report.counts[name] += 1
-        sizes[f"{header.width}x{header.height}"] += 1
-        modes[f"{header.format} {header.mode}"] += 1
-        yield Checked(name, path, pixels, fields)
-    report.sizes, report.modes = dict(sizes.most_common()), dict(modes.most_common())
-    _report_duplicates(report, [group for group in files_of_hash.values() if len(group) > 1])
+    def add(self, digest: bytes, size: str, mode: str) -> bool:
+        """Tells of the next file what `Seen` says; returns whether its image is used."""
+        number, name = self._told, self.files[self._told][0]
+        self._told += 1
+        first = self._first.setdefault(digest, number)
+        if first != number:
+            self._copies.setdefault(first, [first]).append(number)
+            if self._report.on_duplicates == "drop":
+                return False
+        self._report.counts[name] += 1
+        self._sizes[size] += 1
+        self._modes[mode] += 1
+        return True
+
+    def close(self) -> None:
+        """Completes the report."""
+        self._report.sizes = dict(self._sizes.most_common())
+        self._report.modes = dict(self._modes.most_common())
+        groups = [
+            [self.files[number] for number in group] for _, group in sorted(self._copies.items())
+        ]
+        _report_duplicates(self._report, groups)
 
 
 def _report_duplicates(report: Report, groups: list[list[tuple[str, str]]]) -> None:

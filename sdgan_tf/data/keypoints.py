@@ -73,8 +73,7 @@ def read(
     Raises:
         BadImage: a file is missing or not as it should be.
     """
-    stem = os.path.splitext(path)[0]
-    file, mask = stem + KEYPOINTS_ENDING, stem + MASK_ENDING
+    file, mask = files_of(path)
     if not os.path.exists(os.path.join(root, file)):
         raise BadImage(path, f"its keypoints are asked for, but there is no file {file}")
     points = parse(_read(root, file), file, *size)
@@ -82,6 +81,12 @@ def read(
     if not os.path.exists(os.path.join(root, mask)):
         return points, mask_of(points, image_size)
     return points, decoding.decode_mask(_read(root, mask), mask, size, image_size, fit)
+
+
+def files_of(path: str) -> tuple[str, str]:
+    """The files of the keypoints and of the mask of an image, whether they are there or not."""
+    stem = os.path.splitext(path)[0]
+    return stem + KEYPOINTS_ENDING, stem + MASK_ENDING
 
 
 def of_image(path: str, image_size: int, fit: str = "crop") -> np.ndarray:

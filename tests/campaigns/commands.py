@@ -191,11 +191,10 @@ class Bench:
 
     def again(self, name: str) -> list[str]:
         """Runs the same command again; returns what is wrong then."""
-        # What never overwrites says so, where all was done already.
-        whole = not self.differences(name)
         outcome = self.start(name).wait()
+        # What never overwrites says so, where all was done already.
         refused = outcome.status == 1 and "exists already" in outcome.said
-        if outcome.status and not (whole and refused):
+        if outcome.status and not refused:
             return [f"the same command again ends with {outcome.status}: {outcome.said[-500:]}"]
         return self.differences(name)
 

@@ -107,18 +107,26 @@ def test_the_command_as_it_is_started(folder):
     assert commands.launch("data", "check", str(folder), "--k=4").returncode == 1
 
 
-def test_a_build_that_is_told_to_stop_cleans_up(folder, tmp_path):
+def test_a_build_that_is_told_to_stop_goes_on_when_it_is_called_again(folder, tmp_path):
     # Enough to be busy for a while.
     for number in range(3000):
         shutil.copy(folder / "ann" / "0.png", folder / "ann" / f"x{number}.png")
     process = commands.start("data", "build", str(folder), f"--out={tmp_path}/built")
     deadline = time.monotonic() + 60
-    while not list(tmp_path.glob(".built.*.part")) and time.monotonic() < deadline:
+    while not list(tmp_path.glob(".built.parts/.00000.*")) and time.monotonic() < deadline:
         time.sleep(0.01)
     process.terminate()
-    process.communicate()
+    told = process.communicate()[1]
     assert process.returncode == 128 + signal.SIGTERM
-    assert [path.name for path in tmp_path.iterdir()] == ["faces"]
+    assert "What was decoded is kept in" in told and "Traceback" not in told
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".built.parts", "faces"]
+    assert run("build", folder, f"--out={tmp_path}/built") == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["built", "faces"]
+
+
+def test_only_a_build_has_a_runner(folder, capsys):
+    assert run("check", folder, "--runner=direct") == 1
+    assert "Received: --runner=direct" in capsys.readouterr().err
 
 
 def test_a_missing_folder_is_one_line(tmp_path, capsys):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import struct
 import zlib
 
@@ -29,6 +31,33 @@ def make_folder(tmp_path):
         return tmp_path / name
 
     return make
+
+
+@pytest.fixture
+def messy(make_folder, tmp_path):
+    """Return arguments of `build` for a folder with broken images, copies, keypoints and a split of its own."""
+    folder = make_folder({"ann": 5, "bob": 4, "cyd": 3, "dan": 2})
+    shutil.copy(folder / "bob" / "00.png", folder / "ann" / "x.png")
+    shutil.copy(folder / "cyd" / "00.png", folder / "cyd" / "x.png")
+    for broken in ("ann/02.png", "dan/00.png"):
+        (folder / broken).write_bytes(b"no image")
+    lines = ["path,identity,split"]
+    for path in sorted(folder.rglob("*.png")):
+        points = [[path.stat().st_size % 8, place % 8, 1] for place in range(18)]
+        path.with_suffix(".json").write_text(json.dumps({"keypoints": points}))
+        part = "test" if path.parent.name == "dan" else "train"
+        lines.append(f"{path.relative_to(folder)},{path.parent.name},{part}")
+    (tmp_path / "list.csv").write_text("\n".join(lines))
+    manifest = tmp_path / "list.csv"
+    return {
+        "data_dir": folder, "image_size": 6, "on_bad_data": "skip", "manifest": manifest, "keypoints": True
+    }  # fmt: skip
+
+
+@pytest.fixture
+def files_of():
+    """Return a function from a folder to the contents of its files by name."""
+    return lambda folder: {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 @pytest.fixture

@@ -1,16 +1,14 @@
-"""Built data: the same tuples as from the folder, whole or not at all, and checked when opened."""
+"""Built data: the same tuples as from the folder, and checked when opened."""
 
 from __future__ import annotations
 
 import json
 import mmap
-import os
 
 import numpy as np
 import pytest
 
 from sdgan_tf import data
-from sdgan_tf.data import built as built_module
 
 COUNTS = {f"p{i}": 3 + i % 3 for i in range(8)}
 
@@ -56,39 +54,6 @@ def test_built_data_and_their_folder_give_the_same_bytes(folder, tmp_path, fit, 
                 np.testing.assert_array_equal(batch[name], same[name])
     with pytest.raises(ValueError, match="read-only"):
         disk.images[0] = 0
-
-
-def test_nothing_is_overwritten(folder, tmp_path):
-    (tmp_path / "out").mkdir()
-    with pytest.raises(FileExistsError, match="exists already"):
-        data.build(folder, tmp_path / "out")
-
-
-def test_bad_data_build_nothing_or_are_left_out(folder, tmp_path):
-    (folder / "p1" / "00.png").write_bytes(b"no image")
-    with pytest.raises(data.BadData, match="p1/00.png"):
-        data.build(folder, tmp_path / "out", image_size=8)
-    assert sorted(os.listdir(tmp_path)) == ["faces"]
-    data.build(folder, tmp_path / "out", image_size=8, on_bad_data="skip")
-    skipped = data.from_directory(folder, image_size=8, on_bad_data="skip")
-    assert skipped.counts[1] == COUNTS["p1"] - 1
-    assert data.from_built(tmp_path / "out").fingerprint == skipped.fingerprint
-
-
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(28, "No space left on device")])
-def test_an_interrupted_build_leaves_nothing(folder, tmp_path, monkeypatch, capsys, error):
-    def write(checked, folder, files):
-        (folder / "images.u8").write_bytes(next(checked).pixels)
-        raise error
-
-    monkeypatch.setattr(built_module, "_write", write)
-    with pytest.raises(type(error)) as caught:
-        data.build(folder, tmp_path / "out", image_size=8, verbose=True)
-    assert sorted(os.listdir(tmp_path)) == ["faces"]
-    # The line of the progress bar has ended, so that a message stands on one of its own.
-    assert capsys.readouterr().err.endswith("\n")
-    if isinstance(error, OSError):
-        assert "Cannot write to" in str(caught.value) and "No space left" in str(caught.value)
 
 
 def test_opening_what_was_not_built(folder, tmp_path):
