@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from sdgan_tf.randomness import stateless_seed
+from sdgan_tf.randomness import stateless_seed, uniform
 
 
 def parse(policy: str) -> tuple[str, ...]:
@@ -37,8 +37,7 @@ def augment(tuples: tf.Tensor, names: tuple[str, ...], seed: tf.Tensor) -> tf.Te
 def _uniform(images: tf.Tensor, seed: tf.Tensor, stream: str) -> tf.Tensor:
     """One number in [0, 1) for each image, [n, 1, 1, 1]."""
     shape = [tf.shape(images)[0], 1, 1, 1]
-    draw = tf.random.stateless_uniform(shape, stateless_seed(seed, stream), alg="philox")
-    return tf.cast(draw, images.dtype)
+    return tf.cast(uniform(shape, stateless_seed(seed, stream)), images.dtype)
 
 
 def _offset(images: tf.Tensor, seed: tf.Tensor, stream: str, reach: int) -> tf.Tensor:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from sdgan_tf.randomness import stateless_seed
+from sdgan_tf.randomness import normal, stateless_seed, uniform
 
 BLOCKS = ("identity", "observation")
 PATHS = ("linear", "slerp")
@@ -33,11 +33,7 @@ class Law(NamedTuple):
 
 
 def _uniform(shape: Any, seed: tf.Tensor) -> tf.Tensor:
-    return tf.random.stateless_uniform(shape, seed, -1.0, 1.0, alg="philox")
-
-
-def _normal(shape: Any, seed: tf.Tensor) -> tf.Tensor:
-    return tf.random.stateless_normal(shape, seed, alg="philox")
+    return uniform(shape, seed, -1.0, 1.0)
 
 
 def _categorical(shape: Any, seed: tf.Tensor) -> tf.Tensor:
@@ -46,12 +42,12 @@ def _categorical(shape: Any, seed: tf.Tensor) -> tf.Tensor:
 
 
 def _bernoulli(shape: Any, seed: tf.Tensor) -> tf.Tensor:
-    return tf.cast(tf.random.stateless_uniform(shape, seed, alg="philox") < 0.5, tf.float32)
+    return tf.cast(uniform(shape, seed) < 0.5, tf.float32)
 
 
 LAWS = {
     "uniform": Law(_uniform, -1.0, 1.0, True),
-    "normal": Law(_normal, -3.0, 3.0, True),
+    "normal": Law(normal, -3.0, 3.0, True),
     "categorical": Law(_categorical, 0.0, 1.0, False),
     "bernoulli": Law(_bernoulli, 0.0, 1.0, False),
 }

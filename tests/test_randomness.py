@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from sdgan_tf.randomness import rollback_seed, stateless_seed
+from sdgan_tf.randomness import normal, rollback_seed, stateless_seed, uniform
 
 # Runs that were started by an earlier version go on with these numbers.
 GOLDEN_SEED = [8676325703922133483, 1]
@@ -24,6 +24,21 @@ def test_seeds_and_draws_never_change():
     assert seed.numpy().tolist() == GOLDEN_SEED
     draw = tf.random.stateless_uniform([3], seed, maxval=1000, dtype=tf.int32, alg="philox")
     assert draw.numpy().tolist() == GOLDEN_DRAW
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_draws_are_tensorflow_s_with_xla_and_without(compiled):
+    seed, shape = stateless_seed(7, "draws"), [5, 3, 7]
+
+    @tf.function(jit_compile=compiled)
+    def draws(count):
+        return uniform([count, 3, 7], seed, -1.0, 1.0), normal([count, 3, 7], seed)
+
+    flat, bell = draws(tf.constant(5))
+    expected = tf.random.stateless_uniform(shape, seed, -1.0, 1.0, alg="philox")
+    np.testing.assert_array_equal(flat, expected)
+    expected = tf.random.stateless_normal(shape, seed, alg="philox")
+    np.testing.assert_allclose(bell, expected, rtol=1e-5, atol=2e-6)
 
 
 def test_every_argument_changes_the_seed():

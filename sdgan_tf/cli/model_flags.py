@@ -9,7 +9,7 @@ from absl import flags
 
 from sdgan_tf import registry
 from sdgan_tf.models import AdversarialModel  # which registers all models
-from sdgan_tf.training import precision
+from sdgan_tf.training import precision, strategies
 
 # What other flags give, or the data do.
 ELSEWHERE = (
@@ -41,6 +41,13 @@ def define(values: flags.FlagValues) -> None:
         "auto",
         precision.CHOICES,
         "Precision policy. With auto it is bfloat16 where the machine is fast in it, otherwise float32.",
+        **at,
+    )
+    flags.DEFINE_enum(
+        "jit",
+        "auto",
+        strategies.JIT,
+        "Whether XLA compiles the train step. With auto it does on GPUs and TPUs, where it is faster.",
         **at,
     )
     for name, takers in _takers().items():
@@ -129,8 +136,9 @@ def build(values: flags.FlagValues, identities: int) -> AdversarialModel:
         f"{player}_optimizer": _adjusted(optimizer, rates.get(player), values)
         for player, optimizer in model.default_optimizers().items()
     }
-    model.compile(**optimizers)
-    print(f"Precision: {policy} ({reason}).")
+    compiled, why = strategies.compiles(values.jit, model.distribute_strategy)
+    model.compile(jit_compile=compiled, **optimizers)
+    print(f"Precision: {policy} ({reason}). XLA: {'on' if compiled else 'off'} ({why}).")
     return model
 
 
@@ -140,7 +148,7 @@ def _given(values: flags.FlagValues) -> dict[str, Any]:
         flag.name: flag.value
         for flag in values.flags_by_module_dict()[__name__]
         if flag.value is not None
-        and flag.name not in ("model", "precision", "seed", *OPTIMIZER_FLAGS)
+        and flag.name not in ("model", "precision", "seed", "jit", *OPTIMIZER_FLAGS)
     }
 
 

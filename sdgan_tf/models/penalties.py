@@ -7,6 +7,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from sdgan_tf.randomness import uniform
+
 Score = Callable[[tf.Tensor], tf.Tensor]
 # How far an anchor of LeCam moves in a step.
 ANCHOR_RATE = 0.01
@@ -119,7 +121,7 @@ def one_centred(score: Score, real: tf.Tensor, fake: tf.Tensor, seed: tf.Tensor)
     Returns:
         A float32 scalar.
     """
-    share = tf.random.stateless_uniform([tf.shape(real)[0], 1, 1, 1, 1], seed, alg="philox")
+    share = uniform([tf.shape(real)[0], 1, 1, 1, 1], seed)
     squares = _squared_gradients(score, share * real + (1.0 - share) * fake)
     # The root has no gradient at 0, hence the epsilon.
     return tf.reduce_mean(tf.square(tf.sqrt(squares + 1e-12) - 1.0))

@@ -18,7 +18,7 @@ from sdgan_tf import keras_compat
 from sdgan_tf.networks.common import policy_of
 from sdgan_tf.networks.identity import REMEMBERED, CodeTable
 from sdgan_tf.networks.layers import Conv, Linear, _Convolution
-from sdgan_tf.networks.pose import KEYPOINTS, POSE, REGIONS, pose_maps, region_boxes
+from sdgan_tf.networks.pose import KEYPOINTS, POSE, REGIONS, crop, pose_maps, region_boxes
 from sdgan_tf.registry import register, serializable
 
 # Numbers that describe one region of a person, and what the U-Net keeps of a whole pose.
@@ -179,13 +179,9 @@ class PersonEncoder(keras.Model):
 
     def _regions(self, maps: tf.Tensor, poses: tf.Tensor) -> tf.Tensor:
         boxes, visible = region_boxes(poses, self.regions, self._height, self._width)
-        owners = tf.repeat(tf.range(tf.shape(maps)[0]), self.regions)
-        edge = self.crop_size
-        # The operation knows no bfloat16.
-        crops = tf.image.crop_and_resize(
-            tf.cast(maps, tf.float32), tf.reshape(boxes, [-1, 4]), owners, [edge, edge]
-        )
-        crops = tf.ensure_shape(tf.cast(crops, maps.dtype), [None, edge, edge, self.dim])
+        # A box is a matter of fractions of pixels, for which bfloat16 is too coarse.
+        crops = crop(tf.cast(maps, tf.float32), boxes, self.crop_size)
+        crops = tf.cast(tf.reshape(crops, [-1, *crops.shape[2:]]), maps.dtype)
         seen = self._person.climb(crops)[-1]
         codes = tf.reshape(self.describe_region(_flat(seen)), [-1, self.regions, REGION])
         codes *= tf.cast(visible, codes.dtype)[..., tf.newaxis]

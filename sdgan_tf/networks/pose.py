@@ -76,8 +76,7 @@ def region_boxes(
         width: likewise.
 
     Returns:
-        float32 [n, regions, 4], top, left, bottom and right within the image, 0 its first and 1 its last pixel, as
-        `tf.image.crop_and_resize` takes them; and float32 [n, regions], 1 where any of a region's keypoints is visible.
+        float32 [n, regions, 4], top, left, bottom and right within the image, 0 its first and 1 its last pixel; and float32 [n, regions], 1 where any of a region's keypoints is visible.
     """
     points = decode_pose(pose, height, width)
     boxes, seen = [], []
@@ -95,3 +94,27 @@ def region_boxes(
         boxes.append(box)
         seen.append(tf.cast(count[:, 0] > 0, tf.float32))
     return tf.stack(boxes, axis=1), tf.stack(seen, axis=1)
+
+
+def crop(maps: tf.Tensor, boxes: tf.Tensor, edge: int) -> tf.Tensor:
+    """Cuts boxes out of maps and resizes them, bilinearly: as `tf.image.crop_and_resize` does, but by matrix products,
+    which XLA compiles.
+
+    Args:
+        maps: float32 [n, h, w, c].
+        boxes: float32 [n, boxes, 4], top, left, bottom and right within the map, 0 its first and 1 its last pixel.
+        edge: of what is made of a box, 2 pixels or more.
+
+    Returns:
+        float32 [n, boxes, edge, edge, c].
+    """
+    starts, ends = boxes[..., :2, tf.newaxis], boxes[..., 2:, tf.newaxis]
+    places = starts + (ends - starts) * tf.linspace(0.0, 1.0, edge)
+    # A pixel weighs by how near it is, none from one pixel away.
+    rows, columns = (
+        tf.nn.relu(
+            1.0 - tf.abs(places[:, :, axis, :, tf.newaxis] * (size - 1.0) - tf.range(1.0 * size))
+        )
+        for axis, size in enumerate(maps.shape[1:3])
+    )
+    return tf.einsum("nbjw,nbiwc->nbijc", columns, tf.einsum("nbih,nhwc->nbiwc", rows, maps))

@@ -1,4 +1,6 @@
-"""On which devices a model is trained: one, several of a machine, or those of several machines."""
+"""On which devices a model is trained: one, several of a machine, or those of several machines; and whether XLA compiles
+its step for them.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +10,7 @@ import os
 import tensorflow as tf
 
 CHOICES = ("one", "mirrored", "multiworker")
+JIT = ("auto", "on", "off")
 TF_CONFIG_HELP = (
     'TF_CONFIG lists the workers and says which of them this is: {"cluster": {"worker": ["HOST:PORT", ...]}, "task": '
     '{"type": "worker", "index": 0}}'
@@ -54,6 +57,31 @@ def check_batch(strategy: tf.distribute.Strategy, batch_size: int) -> None:
             f"The batch is shared by {strategy.num_replicas_in_sync} replicas and must divide by that. "
             f"Received: batch_size={batch_size}"
         )
+
+
+def compiles(asked: str, strategy: tf.distribute.Strategy) -> tuple[bool, str]:
+    """Whether XLA compiles the train step, and why.
+
+    Args:
+        asked: one of `JIT`; `"auto"` for where it is the faster one.
+        strategy: that the model is made under.
+
+    Raises:
+        ValueError: it is asked for on several replicas, which cannot meet inside of what XLA compiles.
+    """
+    several = strategy.num_replicas_in_sync > 1
+    if asked not in JIT or (asked == "on" and several):
+        raise ValueError(
+            f"Whether XLA compiles is one of {JIT}, and it compiles the step of one replica only. "
+            f"Received: jit={asked!r} on {strategy.num_replicas_in_sync} replicas"
+        )
+    if asked != "auto":
+        return asked == "on", "as asked"
+    if several:
+        return False, "there are several replicas"
+    if any(tf.config.list_physical_devices(kind) for kind in ("GPU", "TPU")):
+        return True, "there is a GPU or TPU"
+    return False, "it is several times slower on a processor"
 
 
 def _devices(replicas: int) -> list[str]:

@@ -9,7 +9,7 @@ from tensorflow import keras
 
 from sdgan_tf.networks import PersonEncoder, PersonGenerator, SiameseDCGANDiscriminator
 from sdgan_tf.networks.person import CodedConv
-from sdgan_tf.networks.pose import POSE, encode_pose
+from sdgan_tf.networks.pose import POSE, crop, encode_pose
 from tests.networks.network_case import NetworkCase, conforms, random, shake, trainable
 
 GENERATOR = {"code_size": POSE + 7, "image_size": 8, "dim": 2, "levels": 2}
@@ -73,6 +73,14 @@ def person(*places):
     for number, (row, column) in zip((0, 12), places):
         points[0, number] = row, column, 1
     return encode_pose(points, 16, 16)
+
+
+def test_boxes_are_cut_out_as_tensorflow_does_it():
+    maps = tf.constant(np.random.default_rng(0).normal(size=(2, 7, 5, 3)).astype(np.float32))
+    boxes = tf.constant([[[0, 0, 1, 1], [0.2, 0.31, 0.8, 0.4]], [[0.5, 0, 0.5, 1], [0, 0, 0.1, 1]]])
+    expected = tf.image.crop_and_resize(maps, tf.reshape(boxes, [4, 4]), [0, 0, 1, 1], [4, 4])
+    cut = tf.reshape(crop(maps, boxes, 4), [4, 4, 4, 3])
+    np.testing.assert_allclose(cut, expected, atol=1e-5)
 
 
 def split(codes):

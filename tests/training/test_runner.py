@@ -108,6 +108,14 @@ def test_an_execution_has_a_step():
         training.Schedule(steps_per_execution=0)
 
 
+def test_executions_of_several_steps_are_for_one_replica(model, people, tmp_path, monkeypatch):
+    two = SimpleNamespace(num_replicas_in_sync=2)
+    monkeypatch.setattr(type(model), "distribute_strategy", two)
+    with pytest.raises(ValueError, match="Received: steps_per_execution=3 on 2 replicas"):
+        train(model, people, tmp_path / "run", steps_per_execution=3)
+    assert not (tmp_path / "run").exists()
+
+
 class Killed(BaseException):
     """Stands for SIGKILL: nothing catches it."""
 

@@ -1,8 +1,9 @@
-"""Which devices a model is trained on."""
+"""Which devices a model is trained on, and whether XLA compiles its step."""
 
 from __future__ import annotations
 
 import pytest
+import tensorflow as tf
 
 from sdgan_tf.training import strategies
 
@@ -42,3 +43,28 @@ def test_a_batch_has_to_divide_by_the_replicas():
     strategies.check_batch(Several, 4)
     with pytest.raises(ValueError, match="shared by 2 replicas.*Received: batch_size=3"):
         strategies.check_batch(Several, 3)
+
+
+@pytest.mark.parametrize(
+    ("asked", "devices", "expected"),
+    [
+        ("auto", (), False),
+        ("auto", ("GPU",), True),
+        ("auto", ("TPU",), True),
+        ("on", (), True),
+        ("off", ("GPU",), False),
+    ],
+)
+def test_xla_is_for_devices_that_it_is_fast_on(asked, devices, expected, monkeypatch):
+    monkeypatch.setattr(
+        tf.config, "list_physical_devices", lambda kind: [k for k in devices if k == kind]
+    )
+    assert strategies.compiles(asked, strategies.make("one"))[0] == expected
+
+
+def test_xla_is_for_one_replica():
+    assert strategies.compiles("auto", Several) == (False, "there are several replicas")
+    with pytest.raises(ValueError, match="Received: jit='on' on 2 replicas"):
+        strategies.compiles("on", Several)
+    with pytest.raises(ValueError, match="Received: jit='maybe'"):
+        strategies.compiles("maybe", strategies.make("one"))
