@@ -40,11 +40,15 @@ class Objective(NamedTuple):
     penalty: float = 0.0
     bounded: bool = True
 
-    def discriminator_loss(self, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
-        """Scores of real and of fake tuples, float [n] each, to a float32 scalar."""
+    def discriminator_loss(
+        self, real: tf.Tensor, fake: tf.Tensor, weights: tf.Tensor | None = None
+    ) -> tf.Tensor:
+        """Scores of real and of fake tuples, float [n] each, to a float32 scalar; with `weights` of the real ones,
+        float32 [n], their weighted mean.
+        """
         if self.pairing:
             real, fake = real - fake, fake - real
-        return _mean(self.real, real) + _mean(self.fake, fake)
+        return _mean(self.real, real, weights) + _mean(self.fake, fake)
 
     def negative_loss(
         self, real: tf.Tensor, negative: tf.Tensor, weights: tf.Tensor | None = None

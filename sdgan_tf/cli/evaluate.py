@@ -74,7 +74,7 @@ def define(values: flags.FlagValues) -> None:
     )
     flags.DEFINE_enum(
         "loss",
-        "margin",
+        "contrastive",
         LOSSES,
         "The loss by which a verifier is trained. The triplet loss needs TensorFlow Addons.",
         **at,

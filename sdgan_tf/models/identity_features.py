@@ -21,6 +21,9 @@ class IdentityFeatures:
 
     Args:
         identity_features: weight of the matcher's adversarial loss beside the discriminator's, 0 for no matcher.
+        strangers: weight of the adversarial loss of a second matcher, 0 for none. It tells the embeddings of two real
+            identities from those of two imagined ones that share `z_O`, so that what tells people apart does not
+            hang on `z_O`.
         identity_steps: how many steps an embedder that is made by name is trained for.
         embedder_dim: channels of the first map of an embedder that is made by name.
         recognise_by: what `z_I` is read from, where `recognise_i` is above 0: `"discriminator"`, all that the
@@ -31,25 +34,27 @@ class IdentityFeatures:
     def __init__(
         self,
         identity_features: float = 0.0,
+        strangers: float = 0.0,
         identity_steps: int = 1500,
         embedder_dim: int = 32,
         recognise_by: Literal["discriminator", "embedder"] = "discriminator",
     ):
         self.identity_features = identity_features
+        self.strangers = strangers
         self.identity_steps = identity_steps
         self.embedder_dim = embedder_dim
         self.recognise_by = recognise_by
         check_choices(self)
-        if identity_features < 0 or min(identity_steps, embedder_dim) < 1:
+        if min(identity_features, strangers) < 0 or min(identity_steps, embedder_dim) < 1:
             raise ValueError(
-                "The weight of identity features is 0 or more, and an embedder has a channel and is trained for a step or "
-                f"more. Received: identity_features={identity_features}, identity_steps={identity_steps}, "
-                f"embedder_dim={embedder_dim}"
+                "The weights of identity features and strangers are 0 or more, and an embedder has a channel and is trained "
+                f"for a step or more. Received: identity_features={identity_features}, strangers={strangers}, "
+                f"identity_steps={identity_steps}, embedder_dim={embedder_dim}"
             )
-        if recognise_by == "embedder" and not identity_features:
+        if (recognise_by == "embedder" or strangers) and not identity_features:
             raise ValueError(
-                "There is an embedder to read z_I from where identity_features is above 0. Received: "
-                f"recognise_by='embedder', identity_features={identity_features}"
+                "There is an embedder, to read z_I from or to compare strangers by, where identity_features is above 0. "
+                f"Received: recognise_by={recognise_by!r}, strangers={strangers}, identity_features={identity_features}"
             )
 
 
@@ -63,6 +68,33 @@ def embed(embedder: keras.Model, tuples: tf.Tensor) -> tf.Tensor:
     size = embeddings.shape[-1]
     embeddings = math.sqrt(size) * tf.math.l2_normalize(embeddings, axis=-1)
     return tf.reshape(embeddings, [-1, shape[1], size])
+
+
+def share_observations(codes: tf.Tensor, d_i: int) -> tf.Tensor:
+    """Gives the second half of the tuples the observation codes of the first: float32 [n, k, d_i + d_o] to the same."""
+    count = tf.shape(codes)[0]
+    places = tf.range(count) % tf.maximum(count // 2, 1)
+    return tf.concat([codes[..., :d_i], tf.gather(codes[..., d_i:], places)], -1)
+
+
+def strangers(tuples: tf.Tensor) -> tf.Tensor:
+    """Pairs of two identities, each image of the first half of the tuples beside its fellow of the second half, which
+    has its observation code after `share_observations`: [n, k, ...] to [about n * k / 2, 2, ...].
+    """
+    half = tf.shape(tuples)[0] // 2
+    pairs = tf.stack([tuples[:half], tuples[half : 2 * half]], 2)
+    return tf.reshape(pairs, [-1, 2, *tuples.shape[2:]])
+
+
+def truly_strangers(tuples: tf.Tensor, identity: tf.Tensor | None) -> tf.Tensor | None:
+    """Weights of what `strangers` makes of real tuples [n, k, ...]: 0 where both are one identity after all, float32
+    [about n * k / 2]; None where `identity`, int64 [n], is not known.
+    """
+    if identity is None:
+        return None
+    half = tf.shape(identity)[0] // 2
+    different = tf.not_equal(identity[:half], identity[half : 2 * half])
+    return tf.repeat(tf.cast(different, tf.float32), tuples.shape[1])
 
 
 def train_embedder(embedder: keras.Model, data: Any, steps: int, augment: str, seed: int) -> None:

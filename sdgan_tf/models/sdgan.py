@@ -13,6 +13,7 @@ from tensorflow import keras
 
 from sdgan_tf import augmentation, keras_compat, objectives
 from sdgan_tf.latents import LatentSpace
+from sdgan_tf.models import identity_features as features_of_identity
 from sdgan_tf.models import on_replicas, penalties
 from sdgan_tf.models.base import AdversarialModel
 from sdgan_tf.models.identity_features import IdentityFeatures, embed, train_embedder
@@ -121,6 +122,8 @@ class SDGAN(AdversarialModel):
         if self.identity_features.identity_features:
             self._add_identity_features(embedder, matcher, known)
             of_d.append("matcher")
+            if self.identity_features.strangers:
+                of_d.append("stranger_matcher")
         logs = ["d_mixed"] if self.regularizers.mixed else []
         self._readers = self._choose_readers()
         for reader, (judge, recognition) in self._readers.items():
@@ -142,6 +145,9 @@ class SDGAN(AdversarialModel):
         self.add("embedder", embedder, images, [None], **{**known, "dim": dim})
         width = self._features_shape("matcher")[0]
         self.add("matcher", matcher, {"embeddings": [self.k, width]}, [], **known)
+        if self.identity_features.strangers:
+            pairs = {"embeddings": [2, width]}
+            self.add("stranger_matcher", matcher, pairs, [], kind="matcher", **{**known, "k": 2})
         if isinstance(embedder, str):
             self.prepared = keras_compat.add_counter(self, "prepared")
 
@@ -280,11 +286,25 @@ class SDGAN(AdversarialModel):
             f"the discriminator has diverged (d_loss {loss:.2f}, {float(chance):.2f} for one that guesses)"
         ]
 
+    def _draw(self, count: tf.Tensor, stream: str) -> tf.Tensor:
+        codes = self.draw(count, stream)
+        if not self.identity_features.strangers:
+            return codes
+        shared = features_of_identity.share_observations(self.as_tuples(codes), self.d_i)
+        return tf.reshape(shared, [-1, self.latents.size])
+
+    def _strangers(self, seen: list[tf.Tensor]) -> list[tf.Tensor]:
+        """Scores of pairs of two identities, float32 [n] for each class of embeddings [n, k, d]."""
+        return [
+            self.stranger_matcher(features_of_identity.strangers(part), training=True)
+            for part in seen
+        ]
+
     def _update_discriminator(
         self, real: tf.Tensor, identity: tf.Tensor | None
     ) -> dict[str, tf.Tensor]:
         extras, objective = self.regularizers, self._objective
-        codes = self.draw(tf.shape(real)[0], "codes of the discriminator")
+        codes = self._draw(tf.shape(real)[0], "codes of the discriminator")
         fake = self.as_tuples(self.generator(codes, training=True))
         # One pass over all classes, with batch statistics of their own: the numbers of separate
         # passes, but faster.
@@ -300,6 +320,12 @@ class SDGAN(AdversarialModel):
                     features.append(penalties.mix(features[0]))
                 scores[name] = self._compare(name, features)
                 loss += weight * self._discriminator_loss(scores[name], real, identity)
+                if name == "matcher" and self.identity_features.strangers:
+                    weights = features_of_identity.truly_strangers(real, identity)
+                    strange = self._strangers(features[:2])
+                    loss += self.identity_features.strangers * objective.discriminator_loss(
+                        *strange, weights
+                    )
             told = scores["discriminator"]
             if extras.lecam:
                 loss += extras.lecam * penalties.lecam(self.anchors, told[0], told[1])
@@ -316,7 +342,7 @@ class SDGAN(AdversarialModel):
         return {"d_loss": loss, **means, **costs}
 
     def _update_generator(self, real: tf.Tensor) -> tf.Tensor:
-        codes = self.draw(tf.shape(real)[0], "codes of the generator")
+        codes = self._draw(tf.shape(real)[0], "codes of the generator")
         with tf.GradientTape() as tape:
             fake = self.as_tuples(self.generator(codes, training=True))
             classes = [fake, real] if self._objective.pairing else [fake]
@@ -329,6 +355,10 @@ class SDGAN(AdversarialModel):
                 seen[name] = features[0]
                 scores = self._compare(name, features)
                 loss += weight * self._objective.generator_loss(*scores)
+                if name == "matcher" and self.identity_features.strangers:
+                    loss += self.identity_features.strangers * self._objective.generator_loss(
+                        *self._strangers(features)
+                    )
             loss += self._read(seen, codes, self.regularizers.recognise_until)[0]
         self.move("g", tape, loss)
         return loss

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 import tensorflow as tf
 from tensorflow import keras
 
 from sdgan_tf.networks.common import halvings, policy_of
-from sdgan_tf.registry import register, serializable
+from sdgan_tf.registry import check_choices, register, serializable
 
 
 @register("embedder", "convolutional")
 class Embedder(keras.Model):
-    """Strided 3x3 convolutions with batch norm and ReLU, a mean over places, a dense layer, unit
-    length.
+    """Strided 3x3 convolutions with batch norm and ReLU, a dense layer, unit length.
 
     Args:
         image_size: edge of an image in pixels, a power of two from 8.
         channels: of an image.
         dim: channels of the first map; they double with each map, up to eight times.
         embedding_size: width of the embedding.
+        pooling: what the dense layer sees: `"none"`, all places, which tells faces apart better that lie alike in their
+            images; or `"mean"`, the mean over places, as in verifiers of version 0.1.
 
     Call:
         images float [n, image_size, image_size, channels] in [-1, 1] to float32
@@ -34,6 +35,7 @@ class Embedder(keras.Model):
         channels: int = 3,
         dim: int = 32,
         embedding_size: int = 64,
+        pooling: Literal["none", "mean"] = "none",
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -41,6 +43,8 @@ class Embedder(keras.Model):
         self.channels = channels
         self.dim = dim
         self.embedding_size = embedding_size
+        self.pooling = pooling
+        check_choices(self)
         widths = [dim * 2 ** min(power, 3) for power in range(halvings(image_size, 4, dim))]
         options = {"use_bias": False, "kernel_initializer": "he_normal", **policy_of(self)}
         self.convolutions = [
@@ -63,17 +67,21 @@ class Embedder(keras.Model):
         return self._read(tf.cast(maps, tf.float32))
 
     def _read(self, maps: tf.Tensor) -> tf.Tensor:
-        features = self.finish(tf.reduce_mean(maps, axis=[1, 2]))
-        return tf.math.l2_normalize(features, axis=-1)
+        return tf.math.l2_normalize(self._values(maps), axis=-1)
+
+    def _values(self, maps: tf.Tensor) -> tf.Tensor:
+        if self.pooling == "mean":
+            return self.finish(tf.reduce_mean(maps, axis=[1, 2]))
+        return self.finish(tf.reshape(maps, [-1, math.prod(maps.shape[1:])]))
 
     def get_config(self) -> dict[str, Any]:
-        names = ("image_size", "channels", "dim", "embedding_size")
+        names = ("image_size", "channels", "dim", "embedding_size", "pooling")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
 @serializable
 class Regressor(Embedder):
-    """The same convolutions, then a dense layer over all places: `embedding_size` values.
+    """The same network, whose `embedding_size` values keep their lengths.
 
     Call:
         images float [n, image_size, image_size, channels] in [-1, 1] to float32
@@ -81,5 +89,4 @@ class Regressor(Embedder):
     """
 
     def _read(self, maps: tf.Tensor) -> tf.Tensor:
-        # All places, since poses are a matter of where.
-        return self.finish(tf.reshape(maps, [-1, math.prod(maps.shape[1:])]))
+        return self._values(maps)

@@ -45,7 +45,7 @@ def report(folder):
 
 def test_a_verifier_knows_its_own_score(trained):
     facts = load_verifier(trained / "eye").facts
-    assert (facts["steps"], facts["loss"]) == (3, "margin")
+    assert (facts["steps"], facts["loss"]) == (3, "contrastive")
     assert 0.3 < facts["test_auc"] <= 1
     assert 0.3 < facts["validation_auc"] <= 1
 

@@ -30,6 +30,13 @@ def test_embeddings_have_unit_length_and_values_have_not():
         assert np.allclose(lengths, 1.0, atol=1e-5) is unit
 
 
+def test_the_mean_over_places_needs_fewer_weights_than_all_of_them():
+    whole, mean = (Embedder(8, pooling=pooling, **TINY) for pooling in ("none", "mean"))
+    for network in (whole, mean):
+        network.build()
+    assert whole.finish.kernel.shape[0] == 4 * 4 * mean.finish.kernel.shape[0]
+
+
 def test_wrong_sizes_are_refused():
     with pytest.raises(ValueError, match="power of two.*Received: image_size=48"):
         Embedder(image_size=48)

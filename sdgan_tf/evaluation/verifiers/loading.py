@@ -75,7 +75,8 @@ def knows_settings(path: str | Path) -> bool:
 
 def _load_own(path: Path) -> Verifier:
     config = json.loads((path / CONFIG).read_text())
-    network = Embedder(**config["network"])
+    # In version 0.1 there was no other pooling, and no word of it.
+    network = Embedder(**{"pooling": "mean", **config["network"]})
     network.build()
     state = variables.by_path(network, "verifier")
     # Headers and padding take little beside the weights.

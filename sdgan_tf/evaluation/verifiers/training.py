@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import tensorflow as tf
 from tensorflow import keras
 from tqdm.keras import TqdmCallback
@@ -16,47 +14,29 @@ from sdgan_tf.models import variables
 from sdgan_tf.networks import Embedder
 from sdgan_tf.randomness import stateless_seed
 
-LOSSES = ("margin", "triplet")
+LOSSES = ("contrastive", "triplet")
 
 
-class MarginHead(keras.layers.Layer):
-    """Cosines between embeddings and one learned direction for each identity.
-
-    Call:
-        unit embeddings float32 [n, d] to float32 [n, identities] in [-1, 1].
-    """
-
-    def __init__(self, identities: int, **kwargs: Any):
-        super().__init__(**kwargs)
-        self.identities = identities
-
-    def build(self, input_shape: Any) -> None:
-        shape = [int(input_shape[-1]), self.identities]
-        self.kernel_initializer = keras.initializers.RandomNormal()
-        self.kernel = keras_compat.add_weight(self, "kernel", shape, "random_normal")
-
-    def call(self, embeddings: tf.Tensor) -> tf.Tensor:
-        directions = tf.math.l2_normalize(tf.convert_to_tensor(self.kernel), axis=0)
-        return tf.matmul(embeddings, directions)
-
-
-def margin_loss(
-    labels: tf.Tensor, cosines: tf.Tensor, margin: float = 0.2, scale: float = 16.0
+def contrastive_loss(
+    labels: tf.Tensor, embeddings: tf.Tensor, temperature: float = 0.1
 ) -> tf.Tensor:
-    """Large-margin cosine loss (CosFace, arXiv 1801.09414, eq. 4), one for each image.
+    """Supervised contrastive loss (arXiv 2004.11362, eq. 2), one for each image: which of the others show its identity?
 
     Args:
-        labels: int [n], the right identities.
-        cosines: float32 [n, identities].
-        margin: by how much the right cosine has to exceed all others.
-        scale: of the logits.
+        labels: int [n], the identities; each is there twice or more.
+        embeddings: float32 [n, d] of unit length.
+        temperature: of the softmax over the other images.
 
     Returns:
         float32 [n].
     """
-    labels = tf.cast(tf.reshape(labels, [-1]), tf.int64)  # Keras makes targets floats.
-    lowered = cosines - margin * tf.one_hot(labels, tf.shape(cosines)[1], dtype=cosines.dtype)
-    return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, scale * lowered)
+    labels = tf.reshape(labels, [-1])
+    alike = tf.matmul(embeddings, embeddings, transpose_b=True) / temperature
+    same = tf.cast(tf.equal(labels[:, tf.newaxis], labels), tf.float32)
+    others = tf.linalg.set_diag(alike, tf.fill(tf.shape(labels), alike.dtype.min))
+    same = tf.linalg.set_diag(same, tf.zeros_like(same[0]))
+    log_shares = alike - tf.reduce_logsumexp(others, -1, keepdims=True)
+    return -tf.math.divide_no_nan(tf.reduce_sum(same * log_shares, -1), tf.reduce_sum(same, -1))
 
 
 def train_verifier(
@@ -68,7 +48,7 @@ def train_verifier(
     batch_size: int = 32,
     rate: float = 1e-3,
     augment: str = "translation",
-    loss: str = "margin",
+    loss: str = "contrastive",
     seed: int = 0,
     verbose: bool = False,
 ) -> Verifier:
@@ -83,8 +63,8 @@ def train_verifier(
         batch_size: pairs of images of one identity in a step.
         rate: Adam's, falling to zero by half a cosine.
         augment: see `sdgan_tf.augmentation`; each image on its own.
-        loss: `"margin"`, the large-margin cosine loss; or `"triplet"`: semi-hard triplets by
-            TensorFlow Addons (arXiv 1503.03832), on the addons stack.
+        loss: `"contrastive"`, the supervised contrastive loss (arXiv 2004.11362); or `"triplet"`: semi-hard triplets
+            by TensorFlow Addons (arXiv 1503.03832), on the addons stack.
         seed: of weights, batches and augmentation.
         verbose: whether a progress bar is shown.
 
@@ -100,15 +80,10 @@ def train_verifier(
     if steps < 1:
         raise ValueError(f"Training takes a step or more. Received: steps={steps}")
     operations = augmentation.parse(augment)
-    function = margin_loss if loss == "margin" else _triplet_loss()
+    function = contrastive_loss if loss == "contrastive" else _triplet_loss()
     embedder = Embedder(train.image_size, train.channels, dim, embedding_size)
     embedder.build()
-    layers = [embedder]
-    if loss == "margin":
-        head = MarginHead(len(train))
-        head.build([None, embedding_size])
-        layers.append(head)
-    trained = keras.Sequential(layers)
+    trained = keras.Sequential([embedder])
     trained.build([None, train.image_size, train.image_size, train.channels])
     variables.seed(trained, "verifier", seed)
 

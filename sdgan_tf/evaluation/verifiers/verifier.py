@@ -138,7 +138,7 @@ class Verifier:
                 "Only verifiers made by train_verifier are saved; others stay in their own files. "
                 f"Received: a network of type {type(self.network).__name__}"
             )
-        names = ("image_size", "channels", "dim", "embedding_size")
+        names = ("image_size", "channels", "dim", "embedding_size", "pooling")
         config = {
             "name": self.name,
             "network": {name: getattr(self.network, name) for name in names},

@@ -9,7 +9,7 @@ import tensorflow as tf
 from sdgan_tf import keras_compat
 from sdgan_tf.data import IdentityData
 from sdgan_tf.evaluation import train_verifier
-from sdgan_tf.evaluation.verifiers.training import margin_loss
+from sdgan_tf.evaluation.verifiers.training import contrastive_loss
 
 
 def coloured(identities=12, observations=4, seed=0):
@@ -29,12 +29,20 @@ def closeness(verifier, data):
     return within / np.mean((embeddings - embeddings.mean((0, 1))) ** 2)
 
 
-def test_margin_loss_by_hand():
-    cosines = tf.constant([[0.5, 0.1], [0.0, 0.2]])
-    # The right cosine counts .2 less: .3 - .1 for the first image, 0 - 0 for the second.
-    expected = [np.log(1 + np.exp(-16 * 0.2)), np.log(2)]
-    losses = margin_loss(tf.constant([[0.0], [1.0]]), cosines)
-    np.testing.assert_allclose(losses, expected, rtol=1e-4)
+def test_contrastive_loss_by_hand():
+    embeddings = tf.constant([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [-1.0, 0.0]])
+    labels = tf.constant([[0.0], [1.0], [0.0], [1.0]])
+    # Of the first image's three others the second that shows its identity lies at 1, the rest at 0 and -1.
+    first = np.log(1 + np.exp(-1.0) + np.exp(-2.0))
+    # Of the second image's, all lie at 0; of the last one's, at -1, 0 and -1.
+    expected = [first, np.log(3), first, np.log(1 + 2 * np.exp(-1.0))]
+    losses = contrastive_loss(labels, embeddings, temperature=1.0)
+    np.testing.assert_allclose(losses, expected, rtol=1e-5)
+
+
+def test_an_image_without_a_fellow_costs_nothing():
+    losses = contrastive_loss(tf.constant([0, 1, 1]), tf.eye(3))
+    assert losses[0] == 0.0 and np.all(np.isfinite(losses))
 
 
 TINY = {"dim": 4, "embedding_size": 4, "batch_size": 8, "rate": 1e-2, "augment": ""}

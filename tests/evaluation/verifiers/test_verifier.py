@@ -120,6 +120,19 @@ def test_saved_and_loaded_it_is_the_same(tmp_path):
         verifier.save(tmp_path / "verifier")
 
 
+def test_one_of_version_01_takes_the_mean_over_places(tmp_path):
+    network = Embedder(8, 3, dim=2, embedding_size=4, pooling="mean")
+    network.build()
+    verifier = Verifier(network, "old", 8)
+    folder = verifier.save(tmp_path / "old")
+    config = json.loads((folder / "verifier.json").read_text())
+    del config["network"]["pooling"]
+    (folder / "verifier.json").write_text(json.dumps(config))
+    np.testing.assert_array_equal(
+        load_verifier(folder).embed(images_of()), verifier.embed(images_of())
+    )
+
+
 def test_a_brought_verifier_is_not_saved(tmp_path):
     with pytest.raises(VerifierError, match="train_verifier"):
         Verifier(middle, "middle", 8).save(tmp_path / "verifier")
