@@ -13,8 +13,7 @@ from tensorflow import keras
 
 from sdgan_tf import augmentation, keras_compat, objectives
 from sdgan_tf.latents import LatentSpace
-from sdgan_tf.models import identity_features as features_of_identity
-from sdgan_tf.models import on_replicas, penalties
+from sdgan_tf.models import identity_features, on_replicas, penalties
 from sdgan_tf.models.base import AdversarialModel
 from sdgan_tf.models.identity_features import IdentityFeatures, embed, train_embedder
 from sdgan_tf.models.penalties import Regularizers
@@ -120,10 +119,7 @@ class SDGAN(AdversarialModel):
         self._check_options()
         of_d = ["discriminator"]
         if self.identity_features.identity_features:
-            self._add_identity_features(embedder, matcher, known)
-            of_d.append("matcher")
-            if self.identity_features.strangers:
-                of_d.append("stranger_matcher")
+            of_d += self._add_identity_features(embedder, matcher, known)
         logs = ["d_mixed"] if self.regularizers.mixed else []
         self._readers = self._choose_readers()
         for reader, (judge, recognition) in self._readers.items():
@@ -139,17 +135,24 @@ class SDGAN(AdversarialModel):
 
     def _add_identity_features(
         self, embedder: str | keras.Model, matcher: str | keras.Model, known: dict[str, Any]
-    ) -> None:
+    ) -> list[str]:
+        """Adds the embedder and what compares embeddings; returns the names of the latter."""
         images = {"images": [self.image_size, self.image_size, self.channels]}
         dim = self.identity_features.embedder_dim
         self.add("embedder", embedder, images, [None], **{**known, "dim": dim})
         width = self._features_shape("matcher")[0]
         self.add("matcher", matcher, {"embeddings": [self.k, width]}, [], **known)
+        compare = ["matcher"]
         if self.identity_features.strangers:
+            again = (
+                matcher if isinstance(matcher, str) else matcher.from_config(matcher.get_config())
+            )
             pairs = {"embeddings": [2, width]}
-            self.add("stranger_matcher", matcher, pairs, [], kind="matcher", **{**known, "k": 2})
+            self.add("stranger_matcher", again, pairs, [], kind="matcher", **{**known, "k": 2})
+            compare.append("stranger_matcher")
         if isinstance(embedder, str):
             self.prepared = keras_compat.add_counter(self, "prepared")
+        return compare
 
     def _features_shape(self, judge: str) -> list[int]:
         """Of what a judge sees in one image."""
@@ -279,6 +282,7 @@ class SDGAN(AdversarialModel):
         chance = self._objective.discriminator_loss(zero, zero)
         chance += extras.mixed * self._objective.negative_loss(zero, zero)
         chance *= sum(self._judges.values())
+        chance += self.identity_features.strangers * self._objective.discriminator_loss(zero, zero)
         chance += extras.recognise_i + extras.recognise_o
         if extras.lecam or loss < MOST_LOSS * float(chance):
             return []
@@ -290,14 +294,13 @@ class SDGAN(AdversarialModel):
         codes = self.draw(count, stream)
         if not self.identity_features.strangers:
             return codes
-        shared = features_of_identity.share_observations(self.as_tuples(codes), self.d_i)
+        shared = identity_features.share_observations(self.as_tuples(codes), self.d_i)
         return tf.reshape(shared, [-1, self.latents.size])
 
     def _strangers(self, seen: list[tf.Tensor]) -> list[tf.Tensor]:
         """Scores of pairs of two identities, float32 [n] for each class of embeddings [n, k, d]."""
         return [
-            self.stranger_matcher(features_of_identity.strangers(part), training=True)
-            for part in seen
+            self.stranger_matcher(identity_features.strangers(part), training=True) for part in seen
         ]
 
     def _update_discriminator(
@@ -321,7 +324,7 @@ class SDGAN(AdversarialModel):
                 scores[name] = self._compare(name, features)
                 loss += weight * self._discriminator_loss(scores[name], real, identity)
                 if name == "matcher" and self.identity_features.strangers:
-                    weights = features_of_identity.truly_strangers(real, identity)
+                    weights = identity_features.truly_strangers(real, identity)
                     strange = self._strangers(features[:2])
                     loss += self.identity_features.strangers * objective.discriminator_loss(
                         *strange, weights

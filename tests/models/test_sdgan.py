@@ -394,7 +394,7 @@ class TestIdentityFeatures(ModelCase):
         **TINY,
         **SEEN,
         **{"mixed": 0.5, "recognise_i": 1.0, "recognise_o": 0.5, "recognise_until": 0.5},
-        "recognise_by": "embedder",
+        **{"recognise_by": "embedder", "strangers": 0.5},
     }
 
     @classmethod
@@ -440,6 +440,53 @@ def test_the_generator_learns_from_both_discriminators(tuples):
     assert float(model._update_generator(images)) == pytest.approx(one + 0.5 * two, rel=1e-4)
     for value, kept in zip(weights(model.matcher), before):
         np.testing.assert_array_equal(value, kept)
+
+
+def test_a_second_matcher_compares_strangers_that_share_their_observation_code(tuples):
+    images = to_float(tf.constant(tuples()))
+    # The third tuple shows the identity of the first, and is no stranger to it.
+    identity = tf.constant([5, 6, 5, 7], tf.int64)
+    plain, model = (make(rate=1e-3, **SEEN, strangers=weight) for weight in (0.0, 2.0))
+    assert model.players["d"] == ("discriminator", "matcher", "stranger_matcher")
+    codes = tf.reshape(model._draw(4, "codes of the discriminator"), [4, 2, 5])
+    np.testing.assert_array_equal(codes[:2, :, 2:], codes[2:, :, 2:])
+    assert np.all(codes[0, :, :2] != codes[2, :, :2])
+    drawn = plain.as_tuples(plain.draw(4, "codes of the discriminator"))
+    np.testing.assert_array_equal(codes[..., :2], drawn[..., :2])
+
+    def cost(tuples, sign):
+        seen = seen_by(model, tuples)
+        pairs = tf.stack([seen[:2], seen[2:]], 2)
+        return np.logaddexp(0, sign * model.stranger_matcher(tf.reshape(pairs, [4, 2, 4])).numpy())
+
+    fake = model.as_tuples(model.generator(tf.reshape(codes, [8, 5]), training=True))
+    of_fakes = cost(fake, 1).mean()
+    expected = 0.5 * (cost(images, -1)[2:].mean() + of_fakes)
+    other = make(rate=1e-3, **SEEN, strangers=4.0)
+    losses = [
+        float(each._update_discriminator(images, identity)["d_loss"]) for each in (model, other)
+    ]
+    assert losses[1] - losses[0] == pytest.approx(2.0 * expected, rel=1e-3)
+
+
+def test_the_generator_learns_from_the_strangers(tuples):
+    images = to_float(tf.constant(tuples()))
+    model, other = (make(rate=1e-3, **SEEN, strangers=weight) for weight in (1.0, 3.0))
+    codes = model._draw(4, "codes of the generator")
+    seen = seen_by(model, model.as_tuples(model.generator(codes, training=True)))
+    pairs = tf.reshape(tf.stack([seen[:2], seen[2:]], 2), [4, 2, 4])
+    expected = float(tf.reduce_mean(tf.nn.softplus(-model.stranger_matcher(pairs))))
+    added = float(other._update_generator(images)) - float(model._update_generator(images))
+    assert added == pytest.approx(2.0 * expected, rel=1e-4)
+
+
+def test_strangers_need_an_embedder_and_a_user_s_matcher_is_made_twice():
+    with pytest.raises(ValueError, match="where identity_features is above 0"):
+        SDGAN(**TINY, strangers=1.0)
+    layers = [keras.layers.Flatten(), keras.layers.Dense(1), keras.layers.Reshape([])]
+    seen = {name: value for name, value in SEEN.items() if name != "matcher_width"}
+    model = SDGAN(**TINY, **seen, matcher=keras.Sequential(layers), strangers=1.0)
+    assert model.stranger_matcher is not model.matcher
 
 
 def test_the_identity_code_is_read_from_the_embedding_where_asked(monkeypatch, tuples):
