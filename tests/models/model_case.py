@@ -138,6 +138,8 @@ class ModelCase:
     monitor = "g_loss"
     # Arguments by which the generator is moved in each step.
     each_step: dict = {}
+    # In the graph that is compared with single steps. One battery asks for several: each is traced anew, which takes long.
+    steps_per_execution = 1
 
     # --- how models are made and trained here
 
@@ -176,11 +178,12 @@ class ModelCase:
 
     # --- training
 
-    def test_a_graph_of_several_steps_does_what_single_steps_do(self):
+    def test_a_graph_does_what_is_done_step_by_step(self):
         # Adam would make a whole step of the rounding of a gradient of almost nothing.
         players = self.model_class(**self.arguments).players
         plain = descending(0.05, players)
-        options = {"run_eagerly": False, "steps_per_execution": 2, **descending(0.05, players)}
+        asked = {"run_eagerly": False, "steps_per_execution": self.steps_per_execution}
+        options = {**asked, **descending(0.05, players)}
         graph, single = (self.make(compile_options=each) for each in (options, plain))
         logs, expected = self.fit(graph), self.fit(single)
         assert int(graph.step) == int(single.step) == 2

@@ -32,6 +32,7 @@ class TestPaper(ModelCase):
 
     model_class = SDGAN
     arguments = TINY
+    steps_per_execution = 2
 
 
 class TestLaterAdditions(ModelCase):
