@@ -15,7 +15,7 @@ EXTRAS = [dev,addons]
 PYTHONS = 3.9 3.10 3.11
 else
 VENV ?= .venv
-EXTRAS = [dev]
+EXTRAS = [dev,store,store-server]
 PYTHONS = 3.10 3.11 3.12 3.13
 endif
 

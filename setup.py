@@ -54,6 +54,10 @@ setuptools.setup(
         "browser": ["playwright"],
         "huggingface": ["datasets>=3"],
         "beam": ["apache-beam>=2.77; python_version>='3.10'"],
+        # s3fs goes with the fsspec of its own version; other stores need their own package, such as gcsfs.
+        "store": ["fsspec>=2024.2", "s3fs>=2024.2"],
+        # The server of S3 that the tests of stores start.
+        "store-server": ["moto[s3]>=5", "flask", "flask-cors"],
         "video": ["imageio", "imageio-ffmpeg"],
         "plots": ["matplotlib"],
         "dev": ["pytest", "pytest-xdist", "ruff", SERVING],

@@ -18,25 +18,54 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from sdgan_tf.stores import copies, local_copy, opened
+
 # What a process that was killed while it wrote leaves behind, as a pattern for `glob`.
 FRAGMENTS = ".*.part"
 # Two letters or more, since one is a drive; and one slash, since that is what `Path` leaves of two.
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+_SCHEME = re.compile(r"(?:[A-Za-z0-9+.-]+::)*[A-Za-z][A-Za-z0-9+.-]+:/(?P<second>/?)")
 
 
 def local_path(path: str | os.PathLike) -> Path:
-    """A path of this machine's file system.
+    """A path of this machine's file system: of what lies on a store, such as `s3://bucket/folder`, that of its working copy,
+    brought up to date; see `sdgan_tf.stores`.
 
     Raises:
-        ValueError: it names a place on another system, such as `gs://bucket/folder`, which the file system would take
-            for a folder called `gs:`.
+        ValueError: nothing here handles such a path.
+        ImportError: what handles it is not installed.
+        StoreError: the store does not answer, its bucket is missing, or there is no permission.
     """
-    if _SCHEME.match(os.fspath(path)):
-        raise ValueError(
-            "Only paths on this machine's own file system can be used: copy what is there to a local folder, or mount it "
-            f"as one. A folder that is really called so is written with ./ in front. Received: {os.fspath(path)!r}"
-        )
-    return Path(path)
+    url = _url(path)
+    return local_copy(url) if url else Path(path)
+
+
+def local_file(path: str | os.PathLike) -> Path:
+    """As `local_path`, of a file that is used together with what lies beside it."""
+    folder, name = os.path.split(path)
+    return local_path(folder) / name
+
+
+def check_path(path: str | os.PathLike) -> None:
+    """Raises as `local_path` does for a path that nothing here handles, before any work is done."""
+    url = _url(path)
+    if url:
+        opened(url)
+
+
+def refresh(path: Path, strict: bool = False) -> None:
+    """Brings the working copy that a path lies in up to date; `strict` gives up what has changed here."""
+    for copy in copies(path):
+        copy.fetch(strict)
+
+
+def _url(path: str | os.PathLike) -> str:
+    """The path of what lies on a store; empty for any other."""
+    text = os.fspath(path)
+    scheme = _SCHEME.match(text)
+    if not scheme:
+        return ""
+    bare = scheme["second"] or text.startswith("file:")
+    return text if bare else text.replace(":/", "://", 1)
 
 
 @contextlib.contextmanager
@@ -57,6 +86,7 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
         _flush(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+    _upload(path)
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -116,10 +146,20 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             yield temporary
             for entry in (*temporary.rglob("*"), temporary):
                 _flush(entry)
+            for copy in copies(path):
+                copy.announce(path)
             os.rename(temporary, path)
         _flush(path.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+    _upload(path)
+
+
+def remove_file(path: Path) -> None:
+    """Removes a file, if it is there."""
+    path.unlink(missing_ok=True)
+    for copy in copies(path):
+        copy.remove(path)
 
 
 def remove_folder(path: Path) -> None:
@@ -127,6 +167,8 @@ def remove_folder(path: Path) -> None:
     fragment = _fragment(path)
     os.rename(path, fragment)
     shutil.rmtree(fragment)
+    for copy in copies(path):
+        copy.remove(path)
 
 
 def remove_fragments(folder: Path, name: str | None = None) -> None:
@@ -142,6 +184,11 @@ def remove_fragments(folder: Path, name: str | None = None) -> None:
         with contextlib.suppress(OSError), _opened(fragment) as descriptor:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(fragment) if fragment.is_dir() else fragment.unlink()
+
+
+def _upload(path: Path) -> None:
+    for copy in copies(path):
+        copy.upload(path)
 
 
 def _fragment(path: Path) -> Path:

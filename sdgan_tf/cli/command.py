@@ -17,7 +17,8 @@ from types import ModuleType
 
 from absl import flags, logging
 
-from sdgan_tf.files import local_path
+from sdgan_tf.files import check_path
+from sdgan_tf.stores import shown
 
 # What a user can mend: shown as a message, without a traceback.
 USER_ERRORS = (ValueError, OSError, RuntimeError, ImportError, MemoryError, flags.Error)
@@ -73,7 +74,7 @@ def call(module: ModuleType, argv: Sequence[str]) -> int:
     except USER_ERRORS as error:
         if os.environ.get("SDGAN_TRACEBACK"):
             raise
-        print(f"{name}: {with_flags(str(error), values)}", file=sys.stderr)
+        print(f"{name}: {with_flags(shown(error), values)}", file=sys.stderr)
         return 1
 
 
@@ -94,7 +95,7 @@ def _check_paths(words: Sequence[str], values: flags.FlagValues) -> None:
     for value in (*words, *given):
         for text in value if isinstance(value, list) else [value]:
             if isinstance(text, str):
-                local_path(text)
+                check_path(text)
 
 
 def help_text(module: ModuleType, values: flags.FlagValues) -> str:

@@ -48,8 +48,8 @@ def define(values: flags.FlagValues) -> None:
 def main(words: Sequence[str], values: flags.FlagValues) -> int:
     """Runs the command; returns its exit status."""
     command.no_words(words)
-    orders, out = training_orders(values.train), Path(values.out)
-    runs = {Path(run).name: Path(run) for run in values.runs}
+    orders = training_orders(values.train)
+    runs = {Path(run).name: run for run in values.runs}
     if not values.runs and not orders or len({*runs, *orders}) < len(values.runs) + len(orders):
         raise ValueError(
             "Name what to compare by --runs and --train, each by another name. "
@@ -67,7 +67,7 @@ def main(words: Sequence[str], values: flags.FlagValues) -> int:
     for run_dir in runs.values():
         check_data(run_dir, splits)
     for name, order in orders.items():
-        runs[name] = out / name
+        runs[name] = f"{values.out}/{name}"
         train(values, name, order, runs[name])
         check_data(runs[name], splits)
     evaluator = evaluation.Evaluator(
@@ -86,8 +86,8 @@ def main(words: Sequence[str], values: flags.FlagValues) -> int:
         print(f"Measuring {title}", flush=True)
         rows.append(evaluator.measure(model, title, evaluation.megabytes(model)))
         images[f"samples-{name}"] = title, tile(model.generate(8, 8, values.seed))
-    print(evaluation.write_report(rows, evaluation.facts(evaluator), out, images))
-    print(f"Report: {out / 'report.md'}")
+    print(evaluation.write_report(rows, evaluation.facts(evaluator), values.out, images))
+    print(f"Report: {values.out}/report.md")
     return 0
 
 
@@ -105,7 +105,7 @@ def training_orders(asked: Sequence[str]) -> dict[str, list[str]]:
     return orders
 
 
-def train(values: flags.FlagValues, name: str, order: Sequence[str], run_dir: Path) -> None:
+def train(values: flags.FlagValues, name: str, order: Sequence[str], run_dir: str) -> None:
     """Runs bin/train in a process of its own, so that no run is left with the memory of another."""
     shared = values.flags_by_module_dict()[data_flags.__name__]
     budget = [values[key] for key in ("steps", "minutes") if values[key].present]
@@ -118,7 +118,7 @@ def train(values: flags.FlagValues, name: str, order: Sequence[str], run_dir: Pa
         raise RuntimeError(f"{name}: bin/train ended with status {done.returncode}, see above.")
 
 
-def check_data(run_dir: Path, splits: Splits) -> None:
+def check_data(run_dir: str, splits: Splits) -> None:
     """Refuses a run that was trained on other images than those it would be compared on."""
     trained = training.RunDirectory(run_dir).config()["data"]
     if trained["fingerprint"] != splits.train.fingerprint:

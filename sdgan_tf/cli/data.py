@@ -14,13 +14,13 @@ Ends with status 0 when all is well, and with 1 for bad data and other errors.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from absl import flags
 
 from sdgan_tf import data
 from sdgan_tf.cli import command, data_flags
-from sdgan_tf.files import atomic_file
+from sdgan_tf.files import atomic_file, local_path
+from sdgan_tf.stores import shown
 
 
 def define(values: flags.FlagValues) -> None:
@@ -77,16 +77,16 @@ def _check(values: flags.FlagValues, folder: str, options: dict) -> int:
         )
     del options["on_bad_data"]
     report = data.check(folder, **options)
-    print(report.to_text())
+    print(shown(report.to_text()))
     if values.json:
-        with atomic_file(Path(values.json)) as file:
-            file.write(report.to_json().encode())
+        with atomic_file(local_path(values.json)) as file:
+            file.write(shown(report.to_json()).encode())
     return 0 if report.clean else 1
 
 
 def _build(values: flags.FlagValues, folder: str, options: dict) -> int:
     options.update(runner=values.runner, beam_options=values.beam_options)
-    print(data.build(folder, values.out, **options).to_text())
+    print(shown(data.build(folder, values.out, **options).to_text()))
     print(f"Written to {values.out}. Train on it by --data_dir={values.out}.")
     return 0
 

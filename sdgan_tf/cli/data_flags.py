@@ -11,6 +11,7 @@ from sdgan_tf.data import IdentityData, Splits
 from sdgan_tf.data import load as load_data
 from sdgan_tf.data.decoding import FITS, MAX_PIXELS
 from sdgan_tf.data.report import BAD_DATA_CHOICES, DUPLICATES_CHOICES
+from sdgan_tf.files import local_path
 
 
 def define(values: flags.FlagValues) -> None:
@@ -135,7 +136,7 @@ def define_decoding(values: flags.FlagValues) -> None:
 
 def of_run(run_dir: str | Path) -> dict[str, str]:
     """The flags of these that a run was started with, by name; none of a run that no command started."""
-    file = Path(run_dir) / "flags.cfg"
+    file = local_path(run_dir) / "flags.cfg"
     if not file.exists():
         return {}
     lines = file.read_text().splitlines()

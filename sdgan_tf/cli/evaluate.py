@@ -33,9 +33,10 @@ from sdgan_tf.cli import command, data_flags, measure_flags, source_flags
 from sdgan_tf.data import Splits
 from sdgan_tf.data import load as load_data
 from sdgan_tf.evaluation.verifiers.training import LOSSES
-from sdgan_tf.files import remove_folder, write_json
+from sdgan_tf.files import local_path, remove_folder, write_json
 from sdgan_tf.images import tile
 from sdgan_tf.models import DPIG, AdversarialModel
+from sdgan_tf.stores import shown
 
 
 def define(values: flags.FlagValues) -> None:
@@ -139,7 +140,7 @@ def main(words: Sequence[str], values: flags.FlagValues) -> int:
         more = [people.to_markdown()]
         print(*more)
     print(evaluation.write_report(results.rows, results.facts, out, images, more))
-    print(f"Report: {out / 'report.md'}")
+    print(f"Report: {shown(out / 'report.md')}")
     return 0
 
 
@@ -147,7 +148,7 @@ def _out(values: flags.FlagValues) -> Path:
     """The folder to write to, refused before long work if it cannot be."""
     if not values.out and not values.run_dir:
         raise ValueError("Say where to write by --out=FOLDER.")
-    out = Path(values.out or Path(values.run_dir) / "evaluation")
+    out = local_path(values.out) if values.out else local_path(values.run_dir) / "evaluation"
     if out.exists() and not out.is_dir():
         raise FileExistsError(f"{out} is no folder: name another by --out.")
     return out
@@ -171,17 +172,17 @@ def _name(values: flags.FlagValues, source, splits: Splits) -> str:
 
 def _verifier_of_run(values: flags.FlagValues, splits: Splits) -> evaluation.Verifier:
     """The verifier in the run's directory, trained first where there is none for these data."""
-    folder = Path(values.run_dir) / "verifier"
+    folder = local_path(values.run_dir) / "verifier"
     if folder.exists():
         verifier = evaluation.load_verifier(folder)
         if verifier.facts.get("data") == splits.train.fingerprint:
-            print(f"Using the verifier that was trained for this run before: {folder}")
+            print(f"Using the verifier that was trained for this run before: {shown(folder)}")
             return verifier
-        print(f"{folder} was trained on other images, so it is replaced.")
+        print(f"{shown(folder)} was trained on other images, so it is replaced.")
     print(
         f"No --verifier was given, so one is trained on {len(splits.train):,} training identities: "
         f"{values.steps:,} steps. The usual 3,000 take about eight minutes at 64 pixels on two processor cores. "
-        f"It is kept in {folder} for the next time.",
+        f"It is kept in {shown(folder)} for the next time.",
         flush=True,
     )
     verifier = _trained(values, splits, f"verifier of {Path(values.run_dir).name}")
@@ -211,12 +212,12 @@ def _read_codes(values: flags.FlagValues) -> int:
     out.mkdir(parents=True, exist_ok=True)
     write_json(out / "codes.json", record)
     print(f"{data.summary()}\n\n{evaluation.reading_table(readings)}")
-    print(f"Report: {out / 'codes.json'}")
+    print(f"Report: {shown(out / 'codes.json')}")
     return 0
 
 
 def _train_verifier(values: flags.FlagValues) -> int:
-    if not values.out or Path(values.out).exists():
+    if not values.out or local_path(values.out).exists():
         raise FileExistsError(
             "Name a new folder for the verifier by --out. "
             f"Received: --out={values.out or ''}{', which exists' if values.out else ''}"
@@ -225,7 +226,7 @@ def _train_verifier(values: flags.FlagValues) -> int:
     for part in splits._fields:
         evaluation.check_identities(getattr(splits, part), part)
         print(f"{part.capitalize()}: {getattr(splits, part).summary()}")
-    print(f"Verifier: {_trained(values, splits, Path(values.out).name).save(values.out)}")
+    print(f"Verifier: {shown(_trained(values, splits, Path(values.out).name).save(values.out))}")
     return 0
 
 

@@ -16,6 +16,7 @@ from absl import flags
 
 from sdgan_tf import serving
 from sdgan_tf.cli import command, source_flags
+from sdgan_tf.stores import shown
 
 
 def define(values: flags.FlagValues) -> None:
@@ -38,7 +39,8 @@ def main(words: Sequence[str], values: flags.FlagValues) -> int:
         path = path.parent / str(values.version)
     model = source_flags.load_run(values)
     data = source_flags.data_of_run(values.run_dir)
-    print(f"Exported step {model.completed_steps:,} to {serving.export(model, path, data)}")
+    exported = shown(serving.export(model, path, data))
+    print(f"Exported step {model.completed_steps:,} to {exported}")
     if not serving.warmup.available():
         print("Without warm-up requests, which need the extra: pip install 'sdgan_tf[serving]'")
     serving.container.write_files(path.parent, serving.batch_rows(model))

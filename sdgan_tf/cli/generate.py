@@ -24,9 +24,11 @@ from absl import flags
 from sdgan_tf import generation
 from sdgan_tf.cli import command, source_flags
 from sdgan_tf.data import keypoints
+from sdgan_tf.files import local_file, local_path
 from sdgan_tf.images import check_grid, save_png, tile
 from sdgan_tf.latents import PATHS, walk
 from sdgan_tf.models import ImageModel
+from sdgan_tf.stores import shown
 
 WALKS = {"none": (), "identity": (0,), "observation": (1,), "both": (0, 1)}
 
@@ -113,7 +115,7 @@ def main(words: Sequence[str], values: flags.FlagValues) -> int:
     model = source_flags.load(values)
     codes = _codes(model, kind, values)
     out = {"": _folder, ".png": _grid}.get(kind, _film)(model, *codes, values)
-    print(f"Written: {out}")
+    print(f"Written: {shown(out)}")
     return 0
 
 
@@ -121,14 +123,14 @@ def _kind(values: flags.FlagValues) -> str:
     """The extension of the output, refused before long work if nothing can be written by it."""
     if not values.out:
         raise ValueError("Name what to write by --out, such as --out=grid.png.")
-    kind = Path(values.out).suffix
+    kind, out = Path(values.out).suffix, local_path(values.out)
     if kind not in ("", ".png"):
         generation.check_film(values.out)
         if values.interpolate == "none":
             raise ValueError(
                 "A film shows a walk: name what walks by --interpolate=identity, observation or both."
             )
-    elif not kind and Path(values.out).exists():
+    elif not kind and out.exists():
         raise FileExistsError(f"{values.out} exists already, and nothing is overwritten.")
     return kind
 
@@ -216,7 +218,9 @@ def _poses(model: ImageModel, values: flags.FlagValues) -> np.ndarray | None:
             "This model has no poses: give a run of --model=dpig by --run_dir. "
             f"Received: --pose={','.join(values.pose)}"
         )
-    return np.stack([keypoints.of_image(path, model.image_size) for path in values.pose])
+    return np.stack(
+        [keypoints.of_image(str(local_file(path)), model.image_size) for path in values.pose]
+    )
 
 
 def _numbers(seeds: list[str]) -> list[int]:

@@ -12,7 +12,6 @@ mean square difference in grey levels, 0 to 255; it has to beat that of the best
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from absl import flags
@@ -20,6 +19,8 @@ from absl import flags
 from sdgan_tf import evaluation, generation
 from sdgan_tf.cli import command, source_flags
 from sdgan_tf.data import decoding
+from sdgan_tf.files import local_path
+from sdgan_tf.stores import shown
 
 DEFAULTS = generation.Search()
 
@@ -78,13 +79,16 @@ def main(words: Sequence[str], values: flags.FlagValues) -> int:
         raise ValueError(
             "Name photos, and a folder to write by --out: bin/invert PHOTO... --out=DIR"
         )
-    if Path(values.out).exists():
+    if local_path(values.out).exists():
         raise FileExistsError(f"{values.out} exists already, and nothing is overwritten.")
     search = generation.Search(**{name: getattr(values, name) for name in DEFAULTS.__annotations__})
     model = source_flags.load(values)
     size, channels = model.image_size, model.channels
     photos = np.stack(
-        [decoding.decode(name, size, channels, values.fit, values.max_pixels) for name in words]
+        [
+            decoding.decode(str(local_path(name)), size, channels, values.fit, values.max_pixels)
+            for name in words
+        ]
     )
     embed = evaluation.load_verifier(values.verifier).embed_tensor if values.verifier else None
     inversion = generation.invert(model, photos, search, values.same_identity, embed, verbose=True)
@@ -93,7 +97,7 @@ def main(words: Sequence[str], values: flags.FlagValues) -> int:
             f"{name}: error {error:.1f}, best of {search.random_codes:,} random codes {random_error:.1f}"
         )
     out = generation.save_inversion(model, photos, inversion, values.out, words, values.seed)
-    print(f"Written: {out}")
+    print(f"Written: {shown(out)}")
     return 0
 
 

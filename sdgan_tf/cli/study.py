@@ -14,15 +14,15 @@ Real images are those of the test identities of the run's own data, unless data 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from absl import flags
 
 from sdgan_tf import study
 from sdgan_tf.cli import command, data_flags, source_flags
 from sdgan_tf.data import IdentityData, from_directory
-from sdgan_tf.files import atomic_file, write_json
+from sdgan_tf.files import atomic_file, local_file, local_path, write_json
 from sdgan_tf.models import ImageModel
+from sdgan_tf.stores import shown
 
 
 def define(values: flags.FlagValues) -> None:
@@ -72,15 +72,15 @@ def main(words: Sequence[str], values: flags.FlagValues) -> int:
 def _make(values: flags.FlagValues) -> int:
     if not values.out:
         raise ValueError("Name the study's folder by --out, such as --out=studies/faces.")
-    if Path(values.out).exists():
+    if local_path(values.out).exists():
         raise FileExistsError(f"{values.out} exists already, and nothing is overwritten.")
     source = _source(values)
     splits = source_flags.splits(values, source)
     made = study.make(source, splits, values.pairs, values.seed, values.question)
-    folder = made.save(values.out)
-    print(f"For the annotators: {folder / study.PAGE}")
-    print(f"For you alone: {folder / study.KEY}")
-    print(f"Then: bin/study score --key={folder / study.KEY} ANSWERS.csv ...")
+    folder = shown(made.save(values.out))
+    print(f"For the annotators: {folder}/{study.PAGE}")
+    print(f"For you alone: {folder}/{study.KEY}")
+    print(f"Then: bin/study score --key={folder}/{study.KEY} ANSWERS.csv ...")
     return 0
 
 
@@ -98,15 +98,15 @@ def _source(values: flags.FlagValues) -> ImageModel | IdentityData:
 def _score(values: flags.FlagValues, files: Sequence[str]) -> int:
     if not values.key:
         raise ValueError("Name the key by --key, such as --key=studies/faces/key.json.")
-    key = study.read_key(values.key)
-    results = study.results(key, study.read_answers(files, key))
+    key_file = local_file(values.key)
+    key, folder = study.read_key(key_file), key_file.parent
+    results = study.results(key, study.read_answers([local_path(file) for file in files], key))
     text = study.to_markdown(results)
-    folder = Path(values.key).parent
     with atomic_file(folder / "scores.md") as file:
         file.write(text.encode())
     write_json(folder / "scores.json", results)
     print(text)
-    print(f"Written: {folder / 'scores.md'}, {folder / 'scores.json'}")
+    print(shown(f"Written: {folder / 'scores.md'}, {folder / 'scores.json'}"))
     return 0
 
 

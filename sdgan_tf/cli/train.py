@@ -20,6 +20,7 @@ from sdgan_tf.cli import command, data_flags, model_flags, run_flags
 from sdgan_tf.data import Splits
 from sdgan_tf.evaluation import Verifier
 from sdgan_tf.models import AdversarialModel
+from sdgan_tf.stores import shown
 from sdgan_tf.training import strategies
 from sdgan_tf.training.cluster import Cluster, same_code
 
@@ -35,6 +36,8 @@ def define(values: flags.FlagValues) -> None:
 def main(words: Sequence[str], values: flags.FlagValues) -> int:
     """Runs the command; returns its exit status."""
     command.no_words(words)
+    # Before any work: a store may not answer.
+    run = training.RunDirectory(values.run_dir)
     strategy = strategies.make(values.strategy, values.replicas)
     strategies.check_batch(strategy, values.batch_size)
     cluster = Cluster(strategy)
@@ -60,10 +63,11 @@ def main(words: Sequence[str], values: flags.FlagValues) -> int:
     if values.dry_run:
         print(resolved, end="")
         return 0
-    return _train(model, parts, values, schedule, resolved, verifier)
+    return _train(run, model, parts, values, schedule, resolved, verifier)
 
 
 def _train(
+    run: training.RunDirectory,
     model: AdversarialModel,
     parts: Splits,
     values: flags.FlagValues,
@@ -71,7 +75,6 @@ def _train(
     resolved: str,
     verifier: Verifier | None,
 ) -> int:
-    run = training.RunDirectory(values.run_dir)
     try:
         image = training.train(
             model,
@@ -89,9 +92,9 @@ def _train(
             "The same command again goes on from there."
         )
         return 128 + interruption.number
-    print(f"Image: {image}")
+    print(f"Image: {shown(image)}")
     print(f"TensorBoard: {_tool('tensorboard')} --logdir {run.tensorboard}")
-    print(f"Export: bin/export --run_dir={run.path} --out=saved_models/{run.path.name}")
+    print(f"Export: bin/export --run_dir={shown(run.path)} --out=saved_models/{run.path.name}")
     return 0
 
 

@@ -53,7 +53,8 @@ class Index(NamedTuple):
 
 def is_built(path: str | os.PathLike) -> bool:
     """Whether this is a folder that `build` wrote."""
-    return os.path.isfile(os.path.join(path, INDEX_FILE)) and not holds_records(path)
+    path = local_path(path)
+    return (path / INDEX_FILE).is_file() and not holds_records(path)
 
 
 def from_built(
@@ -91,9 +92,9 @@ def from_built(
 
 def read_index(path: str | os.PathLike) -> Index:
     """Reads and checks the index of a folder that `build` wrote; raises a `ValueError`."""
-    path = str(local_path(path) / INDEX_FILE)
+    file_name = str(local_path(path) / INDEX_FILE)
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(file_name, encoding="utf-8") as file:
             content = json.load(file)
         if (content["format"], content["version"]) != (FORMAT, VERSION):
             raise ValueError(f"it is {content['format']!r}, version {content['version']!r}")
@@ -103,7 +104,7 @@ def read_index(path: str | os.PathLike) -> Index:
         ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError, OSError
     ) as error:  # fmt: skip
         raise ValueError(
-            f"{path!r} is no good index of built data: {type(error).__name__}: {error}. Build the "
+            f"{file_name!r} is no good index of built data: {type(error).__name__}: {error}. Build the "
             "data again by `bin/data build DIR --out=BUILT`."
         ) from error
 
@@ -125,8 +126,9 @@ def check_built(
     Raises:
         ValueError: the folder was not written by `build`, or a file is missing or cut short.
     """
-    index, images, fields = _open(str(local_path(path)), keypoints)
-    report = Report(os.fspath(path), k, counts=dict.fromkeys(index.names, 0), linked=index.linked)
+    path = str(local_path(path))
+    index, images, fields = _open(path, keypoints)
+    report = Report(path, k, counts=dict.fromkeys(index.names, 0), linked=index.linked)
     digests = tqdm(
         digests_of(index.counts, images, fields),
         "identities",

@@ -19,6 +19,7 @@ from sdgan_tf.data.names import joined
 from sdgan_tf.data.report import Report
 from sdgan_tf.data.sources import Listing, find_images
 from sdgan_tf.data.tfrecord import find_records, holds_records
+from sdgan_tf.files import local_path
 
 
 class Decoding(NamedTuple):
@@ -76,6 +77,7 @@ class Checked(NamedTuple):
 
 def find_files(path: str | os.PathLike, manifest: str | os.PathLike = "") -> Listing:
     """Lists a folder of images or of TFRecords by identity, as its names or a manifest tell; see `find_images`."""
+    path = local_path(path)
     if os.fspath(manifest):
         return read_manifest(manifest, path)
     return find_records(path) if holds_records(path) else find_images(path)

@@ -14,6 +14,7 @@ from sdgan_tf.data.identity_data import IdentityData
 from sdgan_tf.data.reading import read_listing
 from sdgan_tf.data.report import Report, check_on_duplicates
 from sdgan_tf.data.tfrecord import holds_records
+from sdgan_tf.files import local_path
 
 
 def from_directory(
@@ -94,6 +95,7 @@ def from_tfrecord(path: str | os.PathLike, **options: Any) -> IdentityData:
     Raises:
         ValueError: the folder holds no TFRecords; else as for `from_directory`.
     """
+    path = local_path(path)
     if not holds_records(path):
         raise ValueError(f"{os.fspath(path)!r} holds no TFRecords: it has no files *.tfrecord.")
     return from_directory(path, **options)
@@ -143,6 +145,8 @@ def load(
     Raises:
         ValueError: there are no such data, or they are not as asked.
     """
+    if os.fspath(path):
+        path = local_path(path)
     if os.fspath(manifest) and (not os.fspath(path) or is_built(path) or holds_records(path)):
         raise ValueError(
             "A manifest tells who is in which file of a folder of images; drawn people, built data and TFRecords tell "
@@ -219,6 +223,7 @@ def check(
         ValueError: the folder is not what it should be.
     """
     check_on_duplicates(on_duplicates)
+    path = local_path(path)
     if is_built(path):
         return check_built(path, k, verbose, keypoints)
     listing = find_files(path, manifest)

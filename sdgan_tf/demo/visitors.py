@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sdgan_tf.data import decoding
+from sdgan_tf.files import local_path
 
 # What the page in the browser sends; Gradio has further routes that take files.
 UPLOAD = "/gradio_api/upload"
@@ -49,9 +50,9 @@ def credentials(auth: str | None) -> tuple[str, str] | None:
     if auth is None:
         return None
     text = auth
-    if ":" not in auth:
+    if ":" not in auth or "://" in auth:
         with contextlib.suppress(OSError, UnicodeDecodeError):
-            text = Path(auth).read_text().strip()
+            text = local_path(auth).read_text().strip()
     user, _, password = text.partition(":")
     if not user or not password:
         # What came may be a password: the message must not repeat it.

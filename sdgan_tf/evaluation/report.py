@@ -15,7 +15,7 @@ from sdgan_tf.evaluation.bootstrap import Estimate
 from sdgan_tf.evaluation.factors import LEAST_EXPLAINED
 from sdgan_tf.evaluation.plots import roc_png
 from sdgan_tf.evaluation.results import Row
-from sdgan_tf.files import atomic_file, local_path, write_json
+from sdgan_tf.files import atomic_file, local_path, remove_file, write_json
 from sdgan_tf.images import save_png
 
 # Field of `Row` and what the table calls it.
@@ -141,7 +141,7 @@ def _plot(rows: Sequence[Row], folder: Path) -> str:
     try:
         png = roc_png({row.name: row.curve for row in rows})
     except ImportError as error:
-        (folder / "roc.png").unlink(missing_ok=True)  # An earlier one shows other numbers.
+        remove_file(folder / "roc.png")  # An earlier one shows other numbers.
         return f"There is no plot of the verification curves. {error}\n"
     with atomic_file(folder / "roc.png") as file:
         file.write(png)

@@ -33,6 +33,7 @@ def load_codes(path: str | Path) -> dict[str, np.ndarray]:
     Raises:
         ValueError: no such file, a damaged one, a giant, or arrays that are no codes.
     """
+    path = local_path(path)
     try:
         arrays = read_arrays(path, MAX_BYTES)
     except Exception as error:  # A damaged zip file raises nearly anything.

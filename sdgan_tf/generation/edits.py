@@ -61,7 +61,8 @@ def save_inversion(
         "observations": join(*_all_pairs(identity, new)),
         "identities": join(*reversed(_all_pairs(observation, others))),
     }
-    with atomic_folder(local_path(path)) as folder:
+    path = local_path(path)
+    with atomic_folder(path) as folder:
         save_codes(folder / "codes.npz", identity, observation)
         errors = zip(names, inversion.error.tolist(), inversion.random_error.tolist())
         records = [dict(zip(("photo", "error", "random_error"), line)) for line in errors]
@@ -73,7 +74,7 @@ def save_inversion(
         if len(photos) > 1:
             way = model.interpolate(identity[:2], observation[:2], STEPS)
             save_png(tile(way), folder / "interpolation.png")
-    return local_path(path)
+    return path
 
 
 def _all_pairs(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

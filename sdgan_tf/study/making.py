@@ -54,10 +54,11 @@ class Study(NamedTuple):
         Raises:
             FileExistsError: there is something at `folder` already.
         """
-        with atomic_folder(local_path(folder)) as temporary:
+        folder = local_path(folder)
+        with atomic_folder(folder) as temporary:
             (temporary / PAGE).write_text(self.page, encoding="utf-8")
             (temporary / KEY).write_text(json.dumps(self.key, indent=1) + "\n", encoding="utf-8")
-        return Path(folder)
+        return folder
 
 
 def make(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,15 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from sdgan_tf.files import atomic_file, local_path, read_arrays, read_json, write_json
+from sdgan_tf.files import (
+    atomic_file,
+    local_path,
+    read_arrays,
+    read_json,
+    refresh,
+    remove_file,
+    write_json,
+)
 from sdgan_tf.keras_compat import value_of
 from sdgan_tf.models import AdversarialModel
 from sdgan_tf.training import upgrade
@@ -85,13 +94,13 @@ class Checkpoints:
 
     def forget_after(self, step: int) -> None:
         """Removes the checkpoints of later steps. The best one is then the best of those that are left."""
-        self.cluster.chief_does(lambda: self._forget_after(step))
+        self._chief_does(lambda: self._forget_after(step))
 
     def _forget_after(self, step: int) -> None:
         # The newest first: killed amid this, the run comes by here again.
         for later in reversed(self.steps()):
             if later > step:
-                self.path(later).unlink()
+                remove_file(self.path(later))
         self._note_best()
 
     def save(self, model: AdversarialModel, score: float | None = None) -> Path:
@@ -115,7 +124,7 @@ class Checkpoints:
         path = self.path(model.completed_steps)
         if score is not None and np.isfinite(score):
             arrays[SCORE + self.best_metric] = np.float64(score)
-        self.cluster.chief_does(lambda: self._write(path, arrays))
+        self._chief_does(lambda: self._write(path, arrays))
         for name, variable in model.state().items():
             # Several replicas share the running means out anew, as they do when the run is continued from here.
             if name.startswith("log/") and model.distribute_strategy.num_replicas_in_sync > 1:
@@ -196,7 +205,7 @@ class Checkpoints:
                 logging.warning("%s Trying the one before.", error)
             else:
                 # It may have been saved right before a kill.
-                self.cluster.chief_does(self._note_best)
+                self._chief_does(self._note_best)
                 return step
         if self.steps():
             raise CheckpointError(f"None of the checkpoints in {self.folder} can be read.")
@@ -250,7 +259,12 @@ class Checkpoints:
         done = [step for step in self.steps() if step <= saved]
         for step in done[: -self.keep]:
             if step not in (self.best(), self.last_unsuspected()):
-                self.path(step).unlink()
+                remove_file(self.path(step))
+
+    def _chief_does(self, action: Callable[[], Any]) -> None:
+        self.cluster.chief_does(action)
+        if not self.cluster.is_chief:
+            refresh(self.folder, strict=True)
 
 
 def _of_use(state: dict[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from sdgan_tf.files import atomic_file, refresh, remove_file
 from sdgan_tf.training.run_directory import RunDirectory, RunError, differences, versions
 
 
@@ -108,15 +109,22 @@ class Cluster:
         """Raises a `RunError` on all processes unless all of them see the chief's folder."""
         if self.alone:
             return
-        token, mark = self.gather(uuid.uuid4().hex)[0], folder / ".shared"
-        self.chief_does(lambda: mark.write_text(token))
+        token, mark = self.gather(uuid.uuid4().hex)[0], folder / "shared"
+
+        def write() -> None:
+            with atomic_file(mark) as file:
+                file.write(token.encode())
+
+        self.chief_does(write)
+        if not self.is_chief:
+            refresh(folder, strict=True)
         seen = mark.exists() and mark.read_text() == token
         answers = self.gather("" if seen else os.uname().nodename)
-        self.chief_does(mark.unlink)
+        self.chief_does(lambda: remove_file(mark))
         blind = [f"replica {i} on {name}" for i, name in enumerate(answers) if name]
         if blind:
             raise RunError(
-                f"All workers have to see the chief's folder {folder}, by a file system that they share, to go on from its "
+                f"All workers have to see the chief's folder {folder}, by a file system or a store that they share, to go on from its "
                 f"checkpoints. Received: another folder, or none, at {', '.join(blind)}"
             )
 

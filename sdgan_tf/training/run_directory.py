@@ -18,6 +18,7 @@ from sdgan_tf.files import (
     atomic_file,
     local_path,
     read_json,
+    refresh,
     remove_fragments,
     write_json,
 )
@@ -44,7 +45,10 @@ class RunDirectory:
         tensorboard/     event files; those after a rollback lie in rollback-1 …
 
     Args:
-        path: of the folder, which is made when it does not exist.
+        path: of the folder, which is made when it does not exist. It may lie on a store.
+
+    Attributes:
+        path: of the folder on this machine: of one on a store, the working copy's.
     """
 
     def __init__(self, path: str | Path):
@@ -63,6 +67,8 @@ class RunDirectory:
             RunError: the directory holds another run, whose differences are listed, or something else; or another
                 process uses it.
         """
+        # Another worker may have brought to a store what was left on its machine.
+        refresh(self.path)
         if self.path.is_dir() and not self.config_file.exists() and self._foreign():
             raise RunError(
                 f"{self.path} holds files but no run ({', '.join(self._foreign()[:3])}): name a new folder by run_dir=FOLDER."

@@ -21,6 +21,7 @@ from sdgan_tf.evaluation import Verifier
 from sdgan_tf.files import atomic_file
 from sdgan_tf.images import save_png, tile
 from sdgan_tf.models import AdversarialModel
+from sdgan_tf.stores import shown
 from sdgan_tf.training.callbacks import (
     Checkpointing,
     CollapseWatch,
@@ -196,11 +197,14 @@ def _tuples(model, data: IdentityData, schedule: Schedule, start: int) -> tf.dat
 
 
 def _intent(run: RunDirectory, start: int, clock: Clock, schedule: Schedule) -> str:
+    path = shown(run.path)
     if clock.is_over:
-        return f"{run.path} has its {schedule.minutes:g} minutes already: give it more minutes to go on."
+        return (
+            f"{path} has its {schedule.minutes:g} minutes already: give it more minutes to go on."
+        )
     if start >= schedule.steps:
-        return f"{run.path} has its {start:,} steps already: give it more steps to go on."
-    verb = f"Continuing {run.path} at step {start:,}" if start else f"Training in {run.path}"
+        return f"{path} has its {start:,} steps already: give it more steps to go on."
+    verb = f"Continuing {path} at step {start:,}" if start else f"Training in {path}"
     every = f", a line every {schedule.log_every:,} steps" if schedule.log_every else ""
     limit = f" or {schedule.minutes:g} minutes in all" if schedule.minutes else ""
     return f"{verb}, up to step {schedule.steps:,}{limit}{every}."

@@ -6,7 +6,9 @@ the disturbance may begin.
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import importlib.util
 import json
 import os
 import shutil
@@ -28,6 +30,7 @@ import sdgan_tf.cli.export
 import sdgan_tf.cli.generate
 import sdgan_tf.cli.train  # noqa: F401 - imported before the fork, since it takes the time
 from sdgan_tf.cli import command
+from tests.campaigns.store import Store
 from tests.commands import TINY
 
 # Seconds after which a command counts as hanging: many, since on a busy machine one of ten seconds takes minutes.
@@ -43,11 +46,12 @@ TRAIN = (
 
 class Scenario(NamedTuple):
     """A command line in which PLACE is the folder to work in, GIVEN that of what it needs, and
-    what of GIVEN is copied into PLACE first.
+    what of GIVEN is copied into PLACE first; or one that works in a store.
     """
 
     arguments: tuple[str, ...]
     copied: str = ""
+    stored: bool = False
 
 
 SCENARIOS = {
@@ -61,6 +65,8 @@ SCENARIOS = {
     "grid": Scenario(("generate", "--run_dir=GIVEN/run", "--identities=4", "--observations=4", "--out=PLACE/grid.png")),
     "folder": Scenario(("generate", "--run_dir=GIVEN/run", "--identities=4", "--observations=4", "--out=PLACE/made")),
 }  # fmt: skip
+if all(importlib.util.find_spec(name) for name in ("s3fs", "moto")):
+    SCENARIOS["store"] = Scenario((*TRAIN[:-1], "--run_dir=s3://bucket/run"), stored=True)
 
 
 class Outcome(NamedTuple):
@@ -157,6 +163,8 @@ class Bench:
         """Empties the place and puts there what the scenario begins with."""
         shutil.rmtree(self.place, ignore_errors=True)
         self.place.mkdir()
+        if SCENARIOS[name].stored:
+            self.store.clear()
         copied = SCENARIOS[name].copied
         if copied:
             shutil.copytree(self.given / copied, self.place / copied)
@@ -176,12 +184,12 @@ class Bench:
             outcome = self.start(name).wait()
             if outcome.status:
                 raise RuntimeError(f"{name} fails undisturbed: {outcome.said}")
-            self.references[name], self.seconds[name] = left(self.place), outcome.seconds
+            self.references[name], self.seconds[name] = self._left(name), outcome.seconds
         return self.references[name]
 
     def differences(self, name: str) -> list[str]:
         """What the place holds other than an undisturbed run leaves."""
-        reference, found = self.reference(name), left(self.place)
+        reference, found = self.reference(name), self._left(name)
         lines = [f"{path} is missing" for path in reference.keys() - found.keys()]
         lines += [f"{path} is left over" for path in found.keys() - reference.keys()]
         for path in reference.keys() & found.keys():
@@ -191,12 +199,24 @@ class Bench:
 
     def again(self, name: str) -> list[str]:
         """Runs the same command again; returns what is wrong then."""
+        if SCENARIOS[name].stored:
+            self.store.move()
         outcome = self.start(name).wait()
         # What never overwrites says so, where all was done already.
         refused = outcome.status == 1 and "exists already" in outcome.said
         if outcome.status and not refused:
             return [f"the same command again ends with {outcome.status}: {outcome.said[-500:]}"]
         return self.differences(name)
+
+    @functools.cached_property
+    def store(self) -> Store:
+        """The store that stored scenarios work in."""
+        return Store(self.folder / "copies")
+
+    def _left(self, name: str) -> dict[str, str]:
+        if SCENARIOS[name].stored:
+            self.store.fetch(self.place)
+        return left(self.place)
 
 
 def left(folder: Path) -> dict[str, str]:

@@ -70,7 +70,7 @@ def load_verifier(
 
 def knows_settings(path: str | Path) -> bool:
     """Whether a verifier brings its size, scale and metric along, as ours and dlib's do."""
-    return path == FACES or (Path(path) / CONFIG).is_file()
+    return path == FACES or (local_path(path) / CONFIG).is_file()
 
 
 def _load_own(path: Path) -> Verifier:

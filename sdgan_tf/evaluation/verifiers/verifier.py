@@ -148,7 +148,8 @@ class Verifier:
             name: np.asarray(value)
             for name, value in variables.by_path(self.network, "verifier").items()
         }
-        with atomic_folder(local_path(path)) as folder:
+        path = local_path(path)
+        with atomic_folder(path) as folder:
             (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n")
             np.savez(folder / WEIGHTS, **arrays)
-        return local_path(path)
+        return path

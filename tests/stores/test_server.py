@@ -1,0 +1,99 @@
+"""From images to an exported model on an object store: a server of S3 in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import sdgan_tf as sd
+from sdgan_tf.cli import data, evaluate, export, generate, train
+from sdgan_tf.stores import shown
+from tests import commands, tiny
+
+# Lines of the log and checkpoints fall together at no step but the last.
+ASKED = (
+    "--image_size=16", "--dim=2", "--d_i=3", "--d_o=3", "--batch_size=2", "--precision=float32", "--ema=0.9",
+    "--steps=20", "--log_every=5", "--checkpoint_every=3", "--grid_every=10", "--keep=2", "--best_metric=d_loss",
+    "--validation_fraction=.2", "--test_fraction=.2", "--data_dir=s3://bucket/built",
+)  # fmt: skip
+# What tells of the time or the process, and so differs between equal runs.
+UNLIKE = ("clock.json", "versions.json", "flags.cfg", "metrics.jsonl", ".lock", "tensorboard")
+
+
+def products(run):
+    """Return the digests of what a run leaves, and its log without what depends on the clock."""
+    found = tiny.digests(run, "**/*.*")
+    files = {name: digest for name, digest in found.items() if not name.startswith(UNLIKE)}
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return files, [{k: v for k, v in line.items() if k != "tuples_per_second"} for line in lines]
+
+
+@pytest.fixture
+def done(capsys):
+    """Return what runs a command to its end."""
+
+    def call(command, *arguments):
+        assert commands.call(command, *arguments) == 0, capsys.readouterr().err
+
+    return call
+
+
+def test_build_train_kill_resume_evaluate_export_load(server, machine, tmp_path, done, capsys):
+    import s3fs
+
+    store = s3fs.S3FileSystem()
+    rng = np.random.default_rng(0)
+    faces = tmp_path / "faces"
+    for name in range(30):
+        (faces / f"{name}").mkdir(parents=True)
+        for number in range(2):
+            pixels = rng.integers(0, 256, [20, 20, 3], np.uint8)
+            Image.fromarray(pixels).save(faces / f"{name}" / f"{number}.png")
+    store.put(str(faces), "bucket/faces", recursive=True)
+    done(data, "build", "s3://bucket/faces", "--image_size=16", "--out=s3://bucket/built")
+    assert {name.rsplit("/", 1)[1] for name in store.find("bucket/built")} == {
+        "images.u8", "index.json"
+    }  # fmt: skip
+    undisturbed = tmp_path / "undisturbed"
+    done(train, *ASKED, f"--run_dir={undisturbed}")
+
+    child = commands.start("train", *ASKED, "--run_dir=s3://bucket/run")
+    limit = time.monotonic() + 600
+    while not store.exists("bucket/run/checkpoints/step-00000006.npz"):
+        assert child.poll() is None and time.monotonic() < limit, child.communicate()[1]
+        time.sleep(0.02)
+        store.invalidate_cache()
+    child.kill()
+    child.communicate()
+    machine("second")
+    capsys.readouterr()
+    done(train, *ASKED, "--run_dir=s3://bucket/run")
+    said = capsys.readouterr().out
+    assert "Continuing s3://bucket/run at step " in said
+    assert "Image: s3://bucket/run/samples/step-00000020.png" in said
+    store.get("bucket/run", str(tmp_path / "fetched"), recursive=True)
+    assert products(tmp_path / "fetched") == products(undisturbed)
+
+    machine("third")
+    measured = ("--pairs=20", "--steps=2", "--dim=2", "--verifier_floor=0")
+    done(evaluate, "--run_dir=s3://bucket/run", *measured)
+    assert "Report: s3://bucket/run/evaluation/report.md" in capsys.readouterr().out
+    written = {"bucket/run/evaluation/report.json", "bucket/run/verifier/verifier.json"}
+    assert written <= set(store.find("bucket/run"))
+    done(export, "--run_dir=s3://bucket/run", "--out=s3://bucket/exported/faces")
+    done(
+        generate, "--saved_model=s3://bucket/exported/faces", "--identities=2", "--observations=3",
+        "--out=s3://bucket/figures/grid.png",
+    )  # fmt: skip
+    assert "Written: s3://bucket/figures/grid.png" in capsys.readouterr().out
+    assert not [name for name in store.find("bucket") if ".incomplete" in name]
+    machine("fourth")
+    model = sd.load_saved_model("s3://bucket/exported/faces")
+    assert shown(model.path) == "s3://bucket/exported/faces/1"
+    expected = sd.load_run(undisturbed).generate(2, 2, seed=1)
+    np.testing.assert_array_equal(model.generate(2, 2, seed=1), expected)
+    np.testing.assert_array_equal(sd.load_run("s3://bucket/run").generate(2, 2, seed=1), expected)
