@@ -12,6 +12,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import mmap
 import os
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -77,6 +78,10 @@ def from_built(
         ValueError: the folder was not written by `build`, is damaged, or holds no keypoints.
     """
     index, images, fields = _open(str(local_path(path)), keypoints)
+    for array in (images, *fields.values()):
+        # Tuples come from all over the file. Read ahead, a cold disk would give forty times what is asked for, and where
+        # the data are larger than memory that would go on for ever.
+        array.base.madvise(mmap.MADV_RANDOM)
     data = IdentityData(
         index.names,
         index.counts,

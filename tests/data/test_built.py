@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import mmap
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -40,6 +41,9 @@ def test_built_data_and_their_folder_give_the_same_bytes(folder, tmp_path, fit, 
     while isinstance(base, np.ndarray):
         base = base.base
     assert isinstance(base, mmap.mmap), "the file is mapped, not read"
+    _, _, mapping = Path("/proc/self/smaps").read_text().partition(f"{tmp_path}/built/images.u8")
+    flags = mapping[mapping.index("VmFlags:") :].splitlines()[0].split()
+    assert "rr" in flags, "and the system does not read ahead"
     assert np.shares_memory(disk.images, np.asarray(memoryview(disk._tensor)))
     assert memory.summary().endswith("in memory") and disk.summary().endswith("on disk")
     for one, other in [(memory, disk), *zip(memory.split(0.3, 0.2), disk.split(0.3, 0.2))]:
