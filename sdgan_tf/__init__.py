@@ -9,6 +9,7 @@ from sdgan_tf.models import (
     SDBEGAN,
     SDGAN,
     ConditionalGAN,
+    DPIGMaps,
     EncoderPairGAN,
     InfoGAN,
     StackedGAN,
@@ -23,6 +24,7 @@ from sdgan_tf.version import __version__
 __all__ = [
     "ACDCGAN",
     "DPIG",
+    "DPIGMaps",
     "DRGAN",
     "SDBEGAN",
     "SDGAN",

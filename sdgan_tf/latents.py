@@ -224,6 +224,29 @@ class LatentSpace:
         codes[:, place] = np.linspace(-reach, reach, columns)
         return codes
 
+    def vary(self, codes: np.ndarray, parts: Sequence[str], block: str) -> np.ndarray:
+        """Codes of a block that differ in some of its parts alone: all else is as in the first of them.
+
+        Args:
+            codes: float [n, width].
+            parts: names of parts, of either block; where none is of this one, the codes stay as they are.
+            block: `"identity"` or `"observation"`.
+
+        Returns:
+            float [n, width].
+
+        Raises:
+            ValueError: the code has no such part.
+        """
+        foreign = sorted(set(parts) - set(self.slices))
+        if foreign:
+            raise ValueError(
+                f"The parts of this code are {', '.join(self.slices)}. Received: {', '.join(foreign)}"
+            )
+        names = [part.name for part in self.parts[block] for _ in range(part.width)]
+        varied = np.isin(names, parts)
+        return np.where(varied, codes, codes[:1]) if varied.any() else codes
+
     def truncate(self, codes: np.ndarray, factor: float, block: str) -> np.ndarray:
         """Codes of a block multiplied by `factor`, as far as the laws of their parts are centred: float [n, width]
         to the same shape.

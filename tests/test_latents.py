@@ -193,6 +193,20 @@ def test_one_number_of_a_code_is_walked_along():
             space.traverse(np.zeros(5), part, number, columns=columns)
 
 
+def test_parts_differ_alone():
+    codes = np.arange(14.0).reshape(2, 7)
+    names = [part.name for part in PARTS.parts["observation"]]
+    width = PARTS.parts["observation"][0].width
+    varied = PARTS.vary(codes, names[:1], "observation")
+    np.testing.assert_array_equal(varied[:, :width], codes[:, :width])
+    np.testing.assert_array_equal(varied[:, width:], codes[:1, width:].repeat(2, 0))
+    np.testing.assert_array_equal(PARTS.vary(codes, names, "observation"), codes)
+    # None of these is a part of the other block.
+    np.testing.assert_array_equal(PARTS.vary(codes, names[:1], "identity"), codes)
+    with pytest.raises(ValueError, match="parts of this code are .*Received: hat"):
+        PARTS.vary(codes, ["hat"], "observation")
+
+
 def test_truncation_scales_what_is_centred_and_leaves_one_hot_parts_alone():
     codes = np.arange(1.0, 15.0)[np.newaxis].astype(np.float32)
     for block, start, factors in (

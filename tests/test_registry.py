@@ -25,7 +25,7 @@ UNDOCUMENTED = {"name"}
 
 def test_all_families_and_networks_of_the_package_are_there():
     assert {name for kind, name in REGISTERED if kind == "model"} >= {
-        *("sdgan", "sdbegan", "conditional", "infogan", "dpig", "stacked")
+        *("sdgan", "sdbegan", "conditional", "infogan", "dpig", "dpig_maps", "stacked")
     }
     assert {("generator", "dcgan"), ("discriminator", "began"), ("identifier", "table")} <= set(
         REGISTERED

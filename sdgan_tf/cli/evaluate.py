@@ -35,7 +35,7 @@ from sdgan_tf.data import load as load_data
 from sdgan_tf.evaluation.verifiers.training import LOSSES
 from sdgan_tf.files import local_path, remove_folder, write_json
 from sdgan_tf.images import tile
-from sdgan_tf.models import DPIG, AdversarialModel
+from sdgan_tf.models import AdversarialModel, PersonModel
 from sdgan_tf.stores import shown
 
 
@@ -130,7 +130,7 @@ def main(words: Sequence[str], values: flags.FlagValues) -> int:
         ),
     }
     more = []
-    if isinstance(source, DPIG):
+    if isinstance(source, PersonModel):
         people = evaluation.measure_people(
             source, splits, verifier, results.facts["threshold"], values.seed
         )

@@ -6,6 +6,7 @@
   bin/generate --run_dir=RUN --interpolate=both --out=walk.png   rows walk along z_I, columns along z_O
   bin/generate --run_dir=RUN --interpolate=identity --out=walk.gif
   bin/generate --run_dir=RUN --pose=DIR/0001.png --out=posed.png         people in the pose of an image
+  bin/generate --run_dir=RUN --vary=pose --out=poses.png         columns differ in that part of the code alone
   bin/generate --run_dir=RUN --traverse=continuous:1 --out=slant.png     columns walk along one number
 
 The name after --out says what is written: .png is a grid, .gif or .mp4 a film, and a name without an
@@ -84,6 +85,13 @@ def define(values: flags.FlagValues) -> None:
         "Which part of the code walks from each of its codes to the next.",
         **at,
     )
+    flags.DEFINE_list(
+        "vary",
+        [],
+        "Parts of the code, separated by commas, such as pose or background of dpig_maps: columns, or rows, whose code has "
+        "such a part differ in it alone, also where they walk.",
+        **at,
+    )
     flags.DEFINE_string(
         "traverse",
         None,
@@ -155,6 +163,9 @@ def _codes(model: ImageModel, kind: str, values: flags.FlagValues) -> list[np.nd
     codes = list(model.grid_codes(*asked, values.seed, values.truncation))
     if poses is not None:
         codes[1] = model.in_poses(codes[1], poses)
+    codes = [
+        model.latents.vary(each, values.vary, part) for each, part in zip(codes, generation.PARTS)
+    ]
     for index in walks:
         codes[index] = walk(codes[index], values.steps, values.path)
     return codes
@@ -163,9 +174,9 @@ def _codes(model: ImageModel, kind: str, values: flags.FlagValues) -> list[np.nd
 def _traversed(model: ImageModel, kind: str, values: flags.FlagValues) -> list[np.ndarray]:
     """Identity codes by number or seeds, and observation codes along one number of one of them."""
     seeds = values.observation_seeds is not None
-    if values.codes or values.pose or seeds or values.interpolate != "none":
+    if values.codes or values.pose or values.vary or seeds or values.interpolate != "none":
         raise ValueError(
-            "--traverse says what the columns are: leave out --codes, --interpolate, --pose and --observation_seeds."
+            "--traverse says what the columns are: leave out --codes, --interpolate, --pose, --vary and --observation_seeds."
         )
     part, _, number = values.traverse.partition(":")
     if not number.isdecimal():
@@ -215,11 +226,11 @@ def _poses(model: ImageModel, values: flags.FlagValues) -> np.ndarray | None:
         return None
     if not hasattr(model, "in_poses"):
         raise ValueError(
-            "This model has no poses: give a run of --model=dpig by --run_dir. "
+            "This model has no poses: give a run of --model=dpig or dpig_maps by --run_dir. "
             f"Received: --pose={','.join(values.pose)}"
         )
     return np.stack(
-        [keypoints.of_image(str(local_file(path)), model.image_size) for path in values.pose]
+        [keypoints.of_image(str(local_file(path)), model.image_size)[0] for path in values.pose]
     )
 
 

@@ -2,6 +2,7 @@
 
   bin/invert PHOTO... --run_dir=RUN --out=inverted
   bin/invert a1.jpg a2.jpg --same_identity --run_dir=RUN --out=inverted   one z_I for both
+  bin/invert 1.png 2.png --keypoints --run_dir=RUN --out=inverted         people, by the encoder of dpig or dpig_maps
 
 Writes codes.npz (for bin/generate --codes), errors.json, inversion.png (photos beside their images),
 observations.png, identities.png and, of two photos or more, interpolation.png. Photos are PNG, JPEG,
@@ -18,8 +19,9 @@ from absl import flags
 
 from sdgan_tf import evaluation, generation
 from sdgan_tf.cli import command, source_flags
-from sdgan_tf.data import decoding
-from sdgan_tf.files import local_path
+from sdgan_tf.data import decoding, keypoints
+from sdgan_tf.files import local_file, local_path
+from sdgan_tf.models import ImageModel
 from sdgan_tf.stores import shown
 
 DEFAULTS = generation.Search()
@@ -32,6 +34,13 @@ def define(values: flags.FlagValues) -> None:
     flags.DEFINE_string("out", None, "The folder to write, which must not exist yet.", **at)
     flags.DEFINE_bool(
         "same_identity", False, "Whether all photos show one identity and so share one z_I.", **at
+    )
+    flags.DEFINE_bool(
+        "keypoints",
+        False,
+        "Whether keypoints lie beside the photos (README.md): the model's encoder of people then tells the codes, in place of "
+        "a search.",
+        **at,
     )
     flags.DEFINE_enum(
         "fit",
@@ -90,8 +99,7 @@ def main(words: Sequence[str], values: flags.FlagValues) -> int:
             for name in words
         ]
     )
-    embed = evaluation.load_verifier(values.verifier).embed_tensor if values.verifier else None
-    inversion = generation.invert(model, photos, search, values.same_identity, embed, verbose=True)
+    inversion = _inverted(model, photos, words, search, values)
     for name, error, random_error in zip(words, inversion.error, inversion.random_error):
         print(
             f"{name}: error {error:.1f}, best of {search.random_codes:,} random codes {random_error:.1f}"
@@ -99,6 +107,26 @@ def main(words: Sequence[str], values: flags.FlagValues) -> int:
     out = generation.save_inversion(model, photos, inversion, values.out, words, values.seed)
     print(f"Written: {shown(out)}")
     return 0
+
+
+def _inverted(
+    model: ImageModel,
+    photos: np.ndarray,
+    names: Sequence[str],
+    search: generation.Search,
+    values: flags.FlagValues,
+) -> generation.Inversion:
+    if not values.keypoints:
+        embed = evaluation.load_verifier(values.verifier).embed_tensor if values.verifier else None
+        return generation.invert(model, photos, search, values.same_identity, embed, verbose=True)
+    if values.same_identity or values.verifier:
+        raise ValueError(
+            "The encoder looks at each photo by itself, and searches for nothing: leave out --same_identity and --verifier "
+            "beside --keypoints."
+        )
+    size = model.image_size
+    known = [keypoints.of_image(str(local_file(name)), size, values.fit) for name in names]
+    return generation.encode(model, photos, *(np.stack(parts) for parts in zip(*known)), search)
 
 
 if __name__ == "__main__":

@@ -115,6 +115,28 @@ class IdentityData:
         numbers = arrays.spans(self._starts, self.counts)
         return {name: values.numpy()[numbers] for name, values in self._fields.items()}
 
+    def with_fields(self, fields: dict[str, np.ndarray]) -> IdentityData:
+        """The same data with something more known of each image; shares the images.
+
+        Args:
+            fields: arrays `[images, ...]` by name, in the order of `images`.
+
+        Raises:
+            ValueError: there are not as many rows as images.
+        """
+        arrays.check_fields(fields, int(self.counts.sum()))
+        numbers = arrays.spans(self._starts, self.counts)
+        more = copy.copy(self)
+        more.__dict__.pop("fingerprint", None)
+        more._fields = dict(self._fields)
+        for name, values in fields.items():
+            # A split's fields lie as those of the whole, as do its images.
+            whole = np.zeros([len(self._images), *values.shape[1:]], values.dtype)
+            whole[numbers] = values
+            with tf.init_scope(), tf.device("CPU:0"):
+                more._fields[name] = tf.constant(whole)
+        return more
+
     def __len__(self) -> int:
         return len(self.names)
 

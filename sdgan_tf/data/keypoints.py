@@ -89,8 +89,8 @@ def files_of(path: str) -> tuple[str, str]:
     return stem + KEYPOINTS_ENDING, stem + MASK_ENDING
 
 
-def of_image(path: str, image_size: int, fit: str = "crop") -> np.ndarray:
-    """The keypoints of a single image by the file beside it, in pixels of the square that is made of the image.
+def of_image(path: str, image_size: int, fit: str = "crop") -> tuple[np.ndarray, np.ndarray]:
+    """The keypoints and the mask of a single image by the files beside it, those of the square that is made of it.
 
     Args:
         path: of the image.
@@ -98,7 +98,7 @@ def of_image(path: str, image_size: int, fit: str = "crop") -> np.ndarray:
         fit: `"crop"` or `"pad"`.
 
     Returns:
-        float32 `[18, 3]`.
+        What `read` gives.
 
     Raises:
         BadImage: the image or its keypoints cannot be read.
@@ -106,7 +106,7 @@ def of_image(path: str, image_size: int, fit: str = "crop") -> np.ndarray:
     contents = decoding.read_bytes(path)
     header, _ = decoding.decode_with_header(contents, path, image_size, 3, fit, decoding.MAX_PIXELS)
     root, name = os.path.split(path)
-    return read(root, name, header.upright, image_size, fit)[0]
+    return read(root, name, header.upright, image_size, fit)
 
 
 def _read(root: str, path: str) -> bytes:

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from sdgan_tf.data import IdentityData, Splits
 from sdgan_tf.evaluation.verifiers import Verifier
-from sdgan_tf.models import DPIG
+from sdgan_tf.models import PersonModel
 
 # Images that are rebuilt and swapped at most; training images that are copied at most; rows of the grid.
 IMAGES, REFERENCE, SHOWN = 1000, 10_000, 6
@@ -103,7 +103,7 @@ def _likeness(images: np.ndarray, others: np.ndarray, masks: np.ndarray) -> np.n
 
 
 def measure_people(
-    model: DPIG, splits: Splits, verifier: Verifier, threshold: float, seed: int = 0
+    model: PersonModel, splits: Splits, verifier: Verifier, threshold: float, seed: int = 0
 ) -> People:
     """Rebuilds and swaps the people of the test split.
 
@@ -174,7 +174,7 @@ def _nearest(images: np.ndarray, train: IdentityData) -> np.ndarray:
 
 
 def _grid(
-    model: DPIG, images: np.ndarray, identity: np.ndarray, observation: np.ndarray
+    model: PersonModel, images: np.ndarray, identity: np.ndarray, observation: np.ndarray
 ) -> np.ndarray:
     made = model.generate(identity, observation)
     blank = np.full_like(images[:1], 255)

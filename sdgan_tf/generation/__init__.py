@@ -4,7 +4,7 @@ from sdgan_tf.generation.codes import PARTS, load_codes, save_codes
 from sdgan_tf.generation.edits import save_inversion
 from sdgan_tf.generation.films import check_film, frame_codes, save_film
 from sdgan_tf.generation.folders import check_folder, save_folder
-from sdgan_tf.generation.inversion import Inversion, Search, invert
+from sdgan_tf.generation.inversion import Inversion, Search, encode, invert
 
 __all__ = [
     "PARTS",
@@ -12,6 +12,7 @@ __all__ = [
     "Search",
     "check_film",
     "check_folder",
+    "encode",
     "frame_codes",
     "invert",
     "load_codes",

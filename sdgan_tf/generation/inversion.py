@@ -127,7 +127,42 @@ def invert(
             bar.update()
         parts.append(descent.result())
     bar.close()
-    identity, observation = (np.concatenate(codes) for codes in zip(*parts))
+    return _inversion(model, photos, *(np.concatenate(c) for c in zip(*parts)), random_error)
+
+
+def encode(
+    model: ImageModel,
+    photos: np.ndarray,
+    keypoints: np.ndarray,
+    masks: np.ndarray,
+    search: Search | None = None,
+) -> Inversion:
+    """The codes of photos of people by the model's own encoder, in place of a search for them.
+
+    Args:
+        model: one that encodes people, such as `DPIG` or `DPIGMaps`.
+        photos: uint8 [n, h, w, c] of the model's own size, 0 to 255.
+        keypoints: float32 [n, 18, 3], row, column and visible in pixels.
+        masks: uint8 [n, h, w, 1], 1 where the person is.
+        search: the random codes that the codes are held against; None for the defaults.
+
+    Returns:
+        An `Inversion`.
+
+    Raises:
+        ValueError: the model encodes no people, or photos of another shape or type, none, or too many.
+    """
+    if not hasattr(model, "encode"):
+        raise ValueError(
+            "Keypoints are for models with an encoder of people, dpig and dpig_maps, of a run and not of an export: "
+            f"leave out --keypoints. Received: {type(model).__name__}"
+        )
+    _check(model, photos, False)
+    _, random_error = _best_random(model, photos, search or Search(), False)
+    return _inversion(model, photos, *model.encode(photos, keypoints, masks), random_error)
+
+
+def _inversion(model, photos, identity, observation, random_error) -> Inversion:
     images = model.render(np.concatenate([identity, observation], axis=1))
     error = np.sqrt(_squared_difference(images, photos))
     return Inversion(identity, observation, images, error, random_error)

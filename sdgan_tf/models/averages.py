@@ -39,7 +39,7 @@ class Averages(Players):
         return self.networks.get(f"averaged_{name}", getattr(self, name))
 
     def move_averages(self, moves: tf.Tensor, moved: tf.Tensor | float = 1.0) -> None:
-        """Moves all averages on.
+        """Moves the averages of those networks on that any player moves: frozen ones have the average they came with.
 
         Args:
             moves: how often the networks have been moved so far, an integer.
@@ -48,7 +48,10 @@ class Averages(Players):
         # The decay grows to its value, or the random start would weigh on the first thousands of moves.
         moves = tf.cast(moves, tf.float32)
         rate = moved * (1.0 - tf.minimum(self.ema, (1.0 + moves) / (10.0 + moves)))
+        playing = {name for names in self.players.values() for name in names}
         for name in self._averaged:
+            if name not in playing:
+                continue
             network, average = getattr(self, name), getattr(self, f"averaged_{name}")
             trained = {id(variable) for variable in network.trainable_variables}
             for target, variable in zip(average.variables, network.variables):

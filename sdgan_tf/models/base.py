@@ -46,6 +46,7 @@ class AdversarialModel(ImageModel, Averages):
         latents: the `LatentSpace`.
         step: int64 variable, completed training steps. All randomness is keyed on it.
         needs_start: whether its training goes on from an earlier run, of another stage.
+        inherits: names of the networks whose weights that run gives; None for all of them.
         shows_images: whether its images mean something, and so are watched for collapse.
         rollback: int64 variable, how often training has gone back to an earlier step, to go on with other random
             numbers.
@@ -67,6 +68,7 @@ class AdversarialModel(ImageModel, Averages):
     KINDS: tuple[str, ...] = ("generator",)
     OPTIONS: tuple[type, ...] = ()
     needs_start = False
+    inherits: Sequence[str] | None = None
     shows_images = True
 
     def __init__(
@@ -164,6 +166,15 @@ class AdversarialModel(ImageModel, Averages):
 
         `training.train` calls it at step 0; call it before `fit`. A pure function of the data and of the seed.
         """
+
+    def annotate(self, data: Any) -> Any:
+        """The training data, an `IdentityData`, with further fields that each step would otherwise work out anew: as
+        they are here.
+
+        `training.train` calls it whenever a run begins or goes on, when the model has its weights. A pure function of
+        the data and of what training does not move.
+        """
+        return data
 
     # --- pieces of a train step
 

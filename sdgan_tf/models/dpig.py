@@ -14,15 +14,15 @@ from tensorflow import keras
 from sdgan_tf import objectives
 from sdgan_tf.latents import LatentSpace, Part
 from sdgan_tf.learning_rates import HalvingRate
-from sdgan_tf.models.base import AdversarialModel
+from sdgan_tf.models.person_model import PersonModel
 from sdgan_tf.networks import siamese
 from sdgan_tf.networks.person import REGION
-from sdgan_tf.networks.pose import KEYPOINTS, POSE, decode_pose, encode_pose
+from sdgan_tf.networks.pose import POSE
 from sdgan_tf.registry import register
 
 
 @register("model", "dpig")
-class DPIG(AdversarialModel):
+class DPIG(PersonModel):
     """Learns to rebuild images of people from what they look like, what is behind them, and how they stand.
 
     An encoder makes a code of the regions around a person's keypoints and one of the background; a generator paints
@@ -61,8 +61,6 @@ class DPIG(AdversarialModel):
     """
 
     LOGS = ("d_loss", "g_loss", "l1_loss", "d_real", "d_fake")
-    FIELDS = ("images", "identity", "keypoints", "mask")
-    KINDS = ("generator", "discriminator", "encoder")
 
     def __init__(
         self,
@@ -87,34 +85,25 @@ class DPIG(AdversarialModel):
             [Part("foreground", REGION * regions, "normal")],
             [*behind, Part("pose", POSE, "normal")],
         )
-        super().__init__(latents, image_size, channels, 1, ema, precision, seed, options, name=name)
-        if training_identities < 1 or l1 < 0:
-            raise ValueError(
-                "This model is trained on one identity or more, and the weight of a difference is not below 0. "
-                f"Received: training_identities={training_identities}, l1={l1}"
-            )
-        self.training_identities = training_identities
-        self.regions = regions
-        self.background = background
-        self.discriminator_dim = discriminator_dim
+        super().__init__(
+            latents,
+            {"generator": generator, "encoder": encoder, "discriminator": discriminator},
+            training_identities,
+            regions,
+            background,
+            discriminator_dim,
+            image_size,
+            channels,
+            options,
+            ema=ema,
+            precision=precision,
+            seed=seed,
+            name=name,
+        )
+        if l1 < 0:
+            raise ValueError(f"The weight of a difference is not below 0. Received: l1={l1}")
         self.l1 = l1
         self._objective = objectives.get("dcgan")
-        size = (image_size, image_size, channels)
-        known = {"training_identities": training_identities, "image_size": image_size}
-        known |= {"channels": channels, "code_size": latents.size, "k": 1}
-        known |= {"regions": regions, "background": background}
-        self.add("generator", generator, {"codes": [latents.size]}, size, **known)
-        self.add(
-            "encoder",
-            encoder,
-            {"images": size, "masks": (image_size, image_size, 1), "poses": [POSE], "labels": []},
-            [latents.size - POSE],
-            {"labels": "int64"},
-            **known,
-        )
-        # A single image needs nothing that joins several.
-        known |= {"join_layers": 0, "dim": discriminator_dim}
-        self.add("discriminator", discriminator, {"tuples": [1, *size]}, [], **known)
         self.identities = self.encoder.shown
         self.play({"d": ["discriminator"], "g": ["encoder", "generator"]})
 
@@ -141,7 +130,7 @@ class DPIG(AdversarialModel):
         """
         fields = self.fields(batch)
         real = fields["images"]
-        poses = encode_pose(fields["keypoints"][:, 0], self.image_size, self.image_size)
+        poses = self.poses(fields["keypoints"][:, 0])
         masks = tf.cast(fields["mask"][:, 0], tf.float32)
         with tf.GradientTape() as tape:
             codes = self.encoder(real[:, 0], masks, poses, fields["identity"], training=True)
@@ -161,74 +150,20 @@ class DPIG(AdversarialModel):
             {**logs, "d_real": tf.reduce_mean(scores[0]), "d_fake": tf.reduce_mean(scores[1])}
         )
 
-    def fields(self, batch: Any) -> dict[str, tf.Tensor]:
-        fields = super().fields(batch)
-        edge = self.image_size
-        expected = {"keypoints": (1, KEYPOINTS, 3), "mask": (1, edge, edge, 1)}
-        received = {name: tuple(fields[name].shape[1:]) for name in expected}
-        if received != expected:
-            raise ValueError(
-                "Keypoints and masks belong to single images of this model's size: open the data with keypoints=True, "
-                f"image_size={edge} and take tuples of k=1. Expected: {expected} after the batch. Received: {received}"
-            )
-        return fields
-
     # --- what goes in and comes out
 
     def encode(
         self, images: np.ndarray, keypoints: np.ndarray, masks: np.ndarray, batch_size: int = 64
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The codes of real images, of which `generate` makes every person in every pose before every background.
-
-        Args:
-            images: uint8 [n, h, w, c], 0 to 255.
-            keypoints: float32 [n, 18, 3]: row, column and visible, in pixels.
-            masks: uint8 [n, h, w, 1], 1 where the person is.
-            batch_size: images encoded at a time.
-
-        Returns:
-            Identity codes float32 [n, d_i], what the people look like, and observation codes float32 [n, d_o], the
-            backgrounds and the poses.
-        """
-        codes = []
-        for start in range(0, len(images), batch_size):
-            part = slice(start, start + batch_size)
-            real = self.checked_tuples(images[part, np.newaxis])[:, 0]
-            poses = self.pose_codes(keypoints[part])
-            labels = tf.zeros([len(real)], tf.int64)
-            read = self.encoder(real, tf.cast(masks[part], tf.float32), poses, labels)
-            codes.append(tf.concat([read, poses], -1).numpy())
-        codes = np.concatenate(codes)
+        codes = self.codes_of(images, keypoints, masks, batch_size)
+        codes = np.concatenate([codes, self.pose_codes(keypoints)], axis=-1)
         return codes[:, : self.latents.d_i], codes[:, self.latents.d_i :]
 
     def pose_codes(self, keypoints: np.ndarray) -> np.ndarray:
-        """Keypoints float32 [n, 18, 3] in pixels to the pose part of observation codes, float32 [n, 54] in [-1, 1]."""
-        return encode_pose(tf.constant(keypoints), self.image_size, self.image_size).numpy()
+        return self.poses(keypoints).numpy()
 
-    def in_poses(self, observation: np.ndarray, keypoints: np.ndarray) -> np.ndarray:
-        """The backgrounds of observation codes with other poses.
-
-        Args:
-            observation: float32 [n, d_o].
-            keypoints: float32 [n, 18, 3]: row, column and visible, in pixels.
-
-        Returns:
-            float32 [n, d_o].
-
-        Raises:
-            ValueError: there are not as many codes as poses.
-        """
-        if len(observation) != len(keypoints):
-            raise ValueError(
-                "Each observation code is put into a pose of its own: ask for as many of them as there are poses. "
-                f"Received: {len(observation)} codes, {len(keypoints)} poses"
-            )
-        return np.concatenate([observation[:, :-POSE], self.pose_codes(keypoints)], -1)
-
-    def keypoints_of(self, observation: np.ndarray) -> np.ndarray:
-        """The keypoints of observation codes: float32 [n, d_o] to float32 [n, 18, 3] in pixels."""
-        poses = tf.constant(observation)[:, -POSE:]
-        return decode_pose(poses, self.image_size, self.image_size).numpy()
+    def poses_of(self, codes: tf.Tensor) -> tf.Tensor:
+        return codes
 
     def identity_codes(self, seeds: tf.Tensor | Sequence[int]) -> tf.Tensor:
         """What a training person looks like, for each seed: int64 [n] to float32 [n, d_i]."""
@@ -242,6 +177,3 @@ class DPIG(AdversarialModel):
         seeds = tf.convert_to_tensor(seeds, tf.int64)
         # As in `ConditionalGAN`: `generate` counts from a multiple of 2**32 on.
         return self.encoder.known(seeds + 15 * (seeds // 2**32))
-
-    def score(self, images: tf.Tensor) -> tf.Tensor:
-        return siamese.score(self.discriminator, self.checked_tuples(images), training=False)

@@ -31,6 +31,8 @@ class ImageModel:
         identities: how many identities the model can show, or None where it imagines any number.
         traversed: the numbers of the observation code that mean something each, as (part, number from 1): training
             shows a grid along each.
+        varied: the parts of the observation code that mean something each: training shows a grid of each, in whose columns
+            that part alone differs.
     """
 
     image_size: int
@@ -39,6 +41,7 @@ class ImageModel:
     latents: LatentSpace
     identities: int | None = None
     traversed: Sequence[tuple[str, int]] = ()
+    varied: Sequence[str] = ()
 
     def identity_codes(self, seeds: tf.Tensor | Sequence[int]) -> tf.Tensor:
         """One `z_I` for each seed, the same whatever its neighbours: int64 [n] to float32 [n, d_i].

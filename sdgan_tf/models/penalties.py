@@ -113,15 +113,15 @@ def one_centred(score: Score, real: tf.Tensor, fake: tf.Tensor, seed: tf.Tensor)
     1704.00028, eq. 3).
 
     Args:
-        score: tuples to the discriminator's scores float32 [n].
-        real: float32 [n, k, h, w, c].
+        score: tuples, or other rows, to the discriminator's scores float32 [n].
+        real: float32 [n, k, h, w, c], or [n, ...].
         fake: the same shape.
         seed: int64 [2], of where on the lines.
 
     Returns:
         A float32 scalar.
     """
-    share = uniform([tf.shape(real)[0], 1, 1, 1, 1], seed)
+    share = uniform([tf.shape(real)[0], *[1] * (real.shape.rank - 1)], seed)
     squares = _squared_gradients(score, share * real + (1.0 - share) * fake)
     # The root has no gradient at 0, hence the epsilon.
     return tf.reduce_mean(tf.square(tf.sqrt(squares + 1e-12) - 1.0))
@@ -153,4 +153,4 @@ def _squared_gradients(score: Score, tuples: tf.Tensor) -> tf.Tensor:
         tape.watch(tuples)
         scores = score(tuples)
     gradients = tf.cast(tape.gradient(scores, tuples), tf.float32)
-    return tf.reduce_sum(tf.square(gradients), axis=[1, 2, 3, 4])
+    return tf.reduce_sum(tf.square(gradients), axis=list(range(1, gradients.shape.rank)))

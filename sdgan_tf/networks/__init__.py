@@ -2,6 +2,7 @@
 
 from sdgan_tf.networks.began import BEGANGenerator, SiameseAutoencoder
 from sdgan_tf.networks.dcgan import DCGANGenerator, SiameseDCGANDiscriminator
+from sdgan_tf.networks.dense import DenseCritic, PoseDecoder, ResidualDense
 from sdgan_tf.networks.embedder import Embedder, Regressor
 from sdgan_tf.networks.identity import IdentityEncoder, IdentityTable
 from sdgan_tf.networks.infogan import (
@@ -25,6 +26,7 @@ from sdgan_tf.networks.siamese import SiameseDiscriminator
 __all__ = [
     "BEGANGenerator",
     "DCGANGenerator",
+    "DenseCritic",
     "DenseMatcher",
     "DenseRecogniser",
     "Embedder",
@@ -35,7 +37,9 @@ __all__ = [
     "InfoGANDiscriminator",
     "InfoGANGenerator",
     "InfoGANRecogniser",
+    "PoseDecoder",
     "Regressor",
+    "ResidualDense",
     "ResidualDiscriminator",
     "ResidualGenerator",
     "SGANDiscriminator",

@@ -17,7 +17,13 @@ from sdgan_tf.keras_compat import value_of
 from sdgan_tf.training.checkpoints import Checkpoints
 from sdgan_tf.training.collapse import CollapseWatch
 from sdgan_tf.training.evaluation import Evaluation
-from sdgan_tf.training.grids import Grid, IdentityGrid, ReconstructionGrid, TraversalGrid
+from sdgan_tf.training.grids import (
+    Grid,
+    IdentityGrid,
+    PartGrid,
+    ReconstructionGrid,
+    TraversalGrid,
+)
 from sdgan_tf.training.match import MatchWatch
 from sdgan_tf.training.periodic import EverySteps, summary_writer
 from sdgan_tf.training.run_directory import RunDirectory
@@ -32,6 +38,7 @@ __all__ = [
     "IdentityGrid",
     "Interrupted",
     "MatchWatch",
+    "PartGrid",
     "ReconstructionGrid",
     "RunLog",
     "StopOnBadLoss",

@@ -115,6 +115,41 @@ class TraversalGrid(Grid):
         return model.generate(rows, model.latents.traverse(code, self.part, self.number))
 
 
+class PartGrid(Grid):
+    """Shows what one part of the observation code does: `samples/pose-00000500.png`.
+
+    Rows are identities; along the columns that part differs, and all else is that of the first column.
+
+    Args:
+        directory: such as a run directory.
+        every: steps between grids.
+        part: of the observation block.
+        identities: how many rows.
+        observations: how many columns.
+        seed: of the codes, see `generate`.
+    """
+
+    def __init__(
+        self,
+        directory: str | Path,
+        every: int,
+        part: str,
+        identities: int = 8,
+        observations: int = 8,
+        seed: int = 0,
+    ):
+        super().__init__(directory, every)
+        self.part, self.seed = part, seed
+        self.identities = identities
+        self.observations = observations
+        self.TAG = self.PREFIX = part
+
+    def grid(self) -> np.ndarray:
+        model = self.model
+        rows, columns = model.grid_codes(self.identities, self.observations, self.seed)
+        return model.generate(rows, model.latents.vary(columns, [self.part], "observation"))
+
+
 class ReconstructionGrid(Grid):
     """Shows how a model's autoencoder reconstructs tuples: `samples/reconstructions-00000500.png`.
 

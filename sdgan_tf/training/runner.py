@@ -30,6 +30,7 @@ from sdgan_tf.training.callbacks import (
     IdentityGrid,
     Interrupted,
     MatchWatch,
+    PartGrid,
     ReconstructionGrid,
     RunLog,
     StopOnBadLoss,
@@ -214,6 +215,7 @@ def _grids(model, data: IdentityData, run: RunDirectory, schedule: Schedule) -> 
     grids: list[Grid] = [IdentityGrid(run.path, schedule.grid_every)]
     if hasattr(model, "reconstruct"):
         grids.append(ReconstructionGrid(run.path, data, schedule.grid_every))
+    grids += [PartGrid(run.path, schedule.grid_every, part) for part in model.varied]
     grids += [TraversalGrid(run.path, schedule.grid_every, *number) for number in model.traversed]
     for grid in grids:
         grid.set_model(model)
@@ -224,7 +226,7 @@ def _fit(model, data, run, checkpoints, grids, clock, schedule: Schedule, verifi
     """Trains on from the model's state, which is that of a checkpoint or of the start."""
     start = model.completed_steps
     run.forget_after(start)
-    tuples = _tuples(model, data, schedule, start)
+    tuples = _tuples(model, model.annotate(data), schedule, start)
     action = "warn" if schedule.on_collapse == "warn" else "stop"
     watch = CollapseWatch(
         data, schedule.log_every, action, checkpoints=checkpoints, history=run.lines()

@@ -41,7 +41,7 @@ class Predecessor:
         return {"model": self.model, "step": self.step, "digest": digest}
 
     def give(self, model: AdversarialModel) -> None:
-        """Gives all networks of `model` the weights that those of the same names have here.
+        """Gives those networks of `model` that it inherits the weights that those of the same names have here.
 
         Raises:
             CheckpointError: the checkpoint cannot be read.
@@ -49,7 +49,10 @@ class Predecessor:
         """
         arrays = self._checkpoints.arrays(self.step, model)
         for network, own in model.networks.items():
-            for name, variable in variables.by_path(own, network).items():
+            inherited = (
+                model.inherits is None or network.removeprefix("averaged_") in model.inherits
+            )
+            for name, variable in variables.by_path(own, network).items() if inherited else ():
                 # An average that the earlier run did not keep starts from what it would be of.
                 value = arrays.get(name, arrays.get(name.removeprefix("averaged_")))
                 if value is None or tuple(variable.shape) != value.shape:

@@ -12,6 +12,7 @@ import sdgan_tf as sd
 from sdgan_tf import generation
 from sdgan_tf.cli import command, generate, source_flags
 from sdgan_tf.images import tile
+from sdgan_tf.latents import walk
 from tests import commands
 from tests.models import test_dpig as dpig
 
@@ -189,6 +190,18 @@ def test_people_are_put_into_the_poses_of_images(tmp_path, monkeypatch, capsys):
     assert np.any(expected != posed.generate(identity, observation))
     assert commands.call(generate, *asked, "--observations=2") == 1
     assert "Received: 2 codes, 3 poses" in capsys.readouterr().err
+
+    # A part of the code by itself, drawn and walked.
+    asked = ("--vary=pose", "--identities=2", f"--out={out}")
+    assert commands.call(generate, *asked, "--observations=3") == 0
+    observation[:, :4] = observation[0, :4]
+    np.testing.assert_array_equal(pixels(out), tile(posed.generate(identity, observation)))
+    assert commands.call(generate, *asked, "--interpolate=observation", "--steps=4") == 0
+    way = posed.generate(identity, walk(observation[:2], 4))
+    np.testing.assert_array_equal(pixels(out), tile(way))
+    assert commands.call(generate, "--vary=hat", f"--out={out}") == 1
+    told = "The parts of this code are foreground, background, pose. Received: hat"
+    assert told in capsys.readouterr().err
 
 
 def test_poses_of_a_model_without_any_are_refused(run, tmp_path, capsys):

@@ -13,6 +13,7 @@ from sdgan_tf import evaluation, generation
 from sdgan_tf.cli import invert, source_flags
 from sdgan_tf.evaluation import Verifier
 from tests import commands
+from tests.models import test_dpig as dpig
 
 RUN = f"--run_dir={commands.GOLDEN}"
 QUICK = ("--steps=3", "--random_codes=8", "--restarts=2")
@@ -49,6 +50,30 @@ def test_the_launcher_writes_codes_and_edits(model, photos, tmp_path):
     assert all(item["error"] <= item["random_error"] for item in errors)
     names = ("inversion", "observations", "identities", "interpolation")
     assert {item.name for item in out.glob("*.png")} == {f"{name}.png" for name in names}
+
+
+def test_people_are_encoded_by_their_keypoints(tmp_path, monkeypatch, capsys):
+    people = sd.data.drawn(3, 1, 16, keypoints=True, bodies=True)
+    fields, names = people.fields, [str(tmp_path / f"{number}.png") for number in range(2)]
+    for number, name in enumerate(names):
+        Image.fromarray(people.images[number]).save(name)
+        Image.fromarray(255 * fields["mask"][number, ..., 0]).save(f"{name[:-4]}.mask.png")
+        content = json.dumps({"keypoints": fields["keypoints"][number].tolist()})
+        (tmp_path / f"{number}.json").write_text(content)
+    known = dpig.make(3)
+    monkeypatch.setattr(source_flags, "load", lambda values: known)
+    asked = (*names, "--keypoints", *QUICK, f"--out={tmp_path / 'out'}")
+    assert commands.call(invert, *asked) == 0
+    codes = generation.load_codes(tmp_path / "out" / "codes.npz")
+    parts = (people.images[:2], fields["keypoints"][:2], fields["mask"][:2])
+    for name, expected in zip(generation.PARTS, known.encode(*parts)):
+        np.testing.assert_allclose(codes[name], expected, rtol=1e-4, atol=1e-4, err_msg=name)
+    other = f"--out={tmp_path / 'other'}"
+    assert commands.call(invert, *asked[:-1], other, "--same_identity") == 1
+    assert "leave out --same_identity and --verifier" in capsys.readouterr().err
+    monkeypatch.setattr(source_flags, "load", lambda values: sd.SDGAN(image_size=16, dim=2))
+    assert commands.call(invert, *asked[:-1], other) == 1
+    assert "leave out --keypoints. Received: SDGAN" in capsys.readouterr().err
 
 
 def test_a_verifier_and_a_shared_identity_are_used(model, photos, tmp_path, monkeypatch):

@@ -14,7 +14,7 @@ from tensorflow.keras import layers
 import sdgan_tf as sd
 from sdgan_tf import keras_compat
 from sdgan_tf.data import IdentityData
-from sdgan_tf.models import DPIG, InfoGAN, StackedGAN
+from sdgan_tf.models import DPIG, DPIGMaps, InfoGAN, StackedGAN
 from sdgan_tf.networks import SiameseDiscriminator
 from tests import tiny
 from tests.models.model_case import descending
@@ -78,6 +78,14 @@ MODELS = {
     ),
     "stacked": lambda: StackedGAN(4, dim=1, image_size=16, noise_top=2, noise_bottom=2),
     "dpig": lambda: DPIG(**DPIG_SIZE, discriminator_dim=1),
+    "dpig_maps": lambda: DPIGMaps(
+        **DPIG_SIZE,
+        discriminator_dim=1,
+        map_dim=2,
+        pose_code=2,
+        objective="wgan-gp",
+        critic_steps=2,
+    ),
 }
 FAST = ("additions", "wgan-gp", "pairs")
 
