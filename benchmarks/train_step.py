@@ -26,14 +26,17 @@ from sdgan_tf.networks.convolution import suits
 from sdgan_tf.networks.layers import ConvTranspose
 
 FLAGS = flags.FLAGS
-flags.DEFINE_list("model", ["sdgan", "sdbegan"], "Models to measure.")
-flags.DEFINE_list("precision", ["float32", "mixed_bfloat16"], "Policies to measure.")
-flags.DEFINE_integer("rounds", 15, "Turns of step and matrix product; medians are reported.")
-flags.DEFINE_integer("dim", None, "Width of the networks; the paper's by default.")
-flags.DEFINE_integer("batch_size", 16, "Tuples in a step.")
-flags.DEFINE_string("json", "", "Where to write the numbers as JSON.")
-
 MATRIX = 2048
+
+
+def define_flags() -> None:
+    """Defines the flags of this command, which other ones count operations by, too."""
+    flags.DEFINE_list("model", ["sdgan", "sdbegan"], "Models to measure.")
+    flags.DEFINE_list("precision", ["float32", "mixed_bfloat16"], "Policies to measure.")
+    flags.DEFINE_integer("rounds", 15, "Turns of step and matrix product; medians are reported.")
+    flags.DEFINE_integer("dim", None, "Width of the networks; the paper's by default.")
+    flags.DEFINE_integer("batch_size", 16, "Tuples in a step.")
+    flags.DEFINE_string("json", "", "Where to write the numbers as JSON.")
 
 
 def forward_operations(network: keras.Model, inputs: tf.Tensor) -> np.ndarray:
@@ -148,4 +151,5 @@ def main(_) -> None:
 
 
 if __name__ == "__main__":
+    define_flags()
     app.run(main)

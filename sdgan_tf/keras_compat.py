@@ -195,6 +195,12 @@ def with_loss_scaling(optimizer: Any) -> Any:
     return module.LossScaleOptimizer(optimizer)
 
 
+def loss_scale(optimizer: Any) -> tf.Tensor:
+    """By what losses are multiplied now, float32: 1 unless by `with_loss_scaling`; halved by an update that overflows."""
+    name = "dynamic_scale" if KERAS_3 else "loss_scale"
+    return tf.convert_to_tensor(getattr(optimizer, name, 1.0))
+
+
 def gradients(
     optimizer: Any, tape: tf.GradientTape, loss: tf.Tensor, variables: Sequence[Any]
 ) -> list[tf.Tensor]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
+from absl import flags
 
 import sdgan_tf as sd
+from sdgan_tf.cli import train
 
 ROOT = Path(__file__).parents[1]
 
@@ -52,3 +55,15 @@ def test_own_networks_of_the_readme():
     names = {"sd": sd}
     exec(block, names)
     assert names["model"].generate(1, 2).shape == (1, 2, 64, 64, 3)
+
+
+def test_the_workers_of_the_kubernetes_example_are_those_that_it_starts(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    text = (ROOT / "examples/kubernetes/train.yaml").read_text()
+    values = flags.FlagValues()
+    train.define(values)
+    values(["train", *re.findall(r"- (--\S+)$", text, re.MULTILINE)])
+    (config,) = re.findall(r"value: >-\n(.*?)\n +ports:", text, re.DOTALL)
+    workers = json.loads(config.replace("$(INDEX)", "1"))["cluster"]["worker"]
+    assert values.strategy == "multiworker" and values.batch_size % len(workers) == 0
+    assert set(re.findall(r"(?:completions|parallelism): (\d+)", text)) == {str(len(workers))}

@@ -37,6 +37,8 @@ class Players(keras.Model):
     def __init__(self, precision: str, seed: int, options: Mapping[str, Any], **kwargs: Any):
         super().__init__(**kwargs)
         self.precision = precision
+        if precision == "mixed_float16":
+            self._skipped = keras_compat.add_counter(self, "skipped_updates")
         self.seed = seed
         self.options = dict(options)
         self.players: dict[str, tuple[str, ...]] = {}
@@ -147,6 +149,11 @@ class Players(keras.Model):
 
     # --- networks and optimizers
 
+    @property
+    def skipped_updates(self) -> int:
+        """How many updates of a player `"mixed_float16"` has left out so far, because a gradient was too large for it."""
+        return int(tf.convert_to_tensor(self._skipped)) if hasattr(self, "_skipped") else 0
+
     def default_optimizers(self) -> dict[str, Any]:
         """The optimizers that `compile()` makes, by player."""
         raise NotImplementedError
@@ -242,6 +249,8 @@ class Players(keras.Model):
             state.update({f"{player}_optimizer/{i:03d}": item for i, item in enumerate(items)})
         for tracker in self.metrics:
             state.update({f"log/{tracker.name}/{i}": v for i, v in enumerate(tracker.variables)})
+        if hasattr(self, "_skipped"):
+            state["log/skipped_updates"] = self._skipped
         return state
 
     def gradients(
@@ -256,8 +265,13 @@ class Players(keras.Model):
 
     def apply_gradients(self, player: str, gradients: Sequence[tf.Tensor]) -> None:
         """Lets a player's optimizer make its step."""
-        moved = self.moved_by(player)
-        keras_compat.apply_gradients(self.optimizers[player], gradients, moved)
+        optimizer = self.optimizers[player]
+        before = keras_compat.loss_scale(optimizer)
+        keras_compat.apply_gradients(optimizer, gradients, self.moved_by(player))
+        if hasattr(self, "_skipped"):
+            # Nothing else makes it smaller.
+            skipped = keras_compat.loss_scale(optimizer) < before
+            self._skipped.assign_add(tf.cast(skipped, tf.int64))
 
     def move(self, player: str, tape: tf.GradientTape, loss: tf.Tensor) -> None:
         """One step of a player's optimizer down the gradients of `loss`, which `tape` recorded."""

@@ -71,6 +71,7 @@ class RunLog(EverySteps):
         self._means = [value_of(variable) for variable in self._variables()]
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        super().on_epoch_begin(epoch, logs)
         # Keras has just reset the means, but a continued run goes on with those of its checkpoint.
         for variable, value in zip(self._variables(), self._means):
             variable.assign(value)
@@ -86,6 +87,8 @@ class RunLog(EverySteps):
         }
         if self.model.rollbacks:
             numbers["rollbacks"] = self.model.rollbacks
+        if self.model.precision == "mixed_float16":
+            numbers["skipped_updates"] = self.model.skipped_updates
         rate = self.batch_size / seconds
         self.directory.log({"step": step, **numbers, "tuples_per_second": round(rate, 2)})
         with self._writer.as_default():

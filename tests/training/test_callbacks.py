@@ -37,15 +37,20 @@ class Recorder(EverySteps):
         self.steps.append(step)
 
 
+def made_up(step):
+    """Return what a log needs of a model."""
+    return SimpleNamespace(completed_steps=step, rollbacks=0, metrics=[], precision="float32")
+
+
 def drive(callback, start, stop, stride=1, logs=None):
     """Call a callback as training does from step `start` to `stop`."""
-    callback.set_model(SimpleNamespace(completed_steps=start, rollbacks=0, metrics=[]))
+    callback.set_model(made_up(start))
     callback.on_train_begin()
     callback.on_epoch_begin(0)
     for step in range(start + stride, stop + 1, stride):
         callback.model.completed_steps = step
-        # Keras counts batches from 0 in each fit, whatever the model's step.
-        callback.on_train_batch_end((step - start) // stride, logs or {})
+        # Keras counts batches from 0 in each fit, whatever the model's step, and gives the last one of an execution.
+        callback.on_train_batch_end(step - start - 1, logs or {})
     return callback
 
 
@@ -131,7 +136,7 @@ def test_speed_and_time_left_are_those_of_the_interval(tmp_path, capsys, monkeyp
     clock = SimpleNamespace(now=100.0)
     monkeypatch.setattr("sdgan_tf.training.callbacks.time.monotonic", lambda: clock.now)
     log = logging(tmp_path, every=2, until=42, batch_size=8)
-    log.set_model(SimpleNamespace(completed_steps=0, rollbacks=0, metrics=[]))
+    log.set_model(made_up(0))
     log.on_train_begin()
     for step, seconds in ((1, 30.0), (2, 30.0), (3, 2.0), (4, 2.0)):
         clock.now += seconds

@@ -34,10 +34,10 @@ def steps(watch, time, seconds, between=100.0):
     watch.set_model(model)
     watch.on_train_begin()
     for number, spent in enumerate(seconds, 1):
-        watch.on_train_batch_begin(number)
+        watch.on_train_batch_begin(number - 1)
         time.now += spent
         model.completed_steps = number
-        watch.on_train_batch_end(number)
+        watch.on_train_batch_end(number - 1)
         time.now += between
         if model.stop_training:
             return number

@@ -74,7 +74,7 @@ def watching(steps, every=10, people=None, **options):
         model.completed_steps = every * index
         logs = {"d_loss": 0.5}
         logged.append(logs)
-        watch.on_train_batch_end(0, logs)
+        watch.on_train_batch_end(every * index - 1, logs)
     return watch, logged
 
 
@@ -164,7 +164,7 @@ def test_a_continued_run_goes_on_counting_and_does_not_repeat_itself(capsys):
     watch.on_train_begin()
     for step in (50, 60, 70):
         model.completed_steps = step
-        watch.on_train_batch_end(0, {"d_loss": 0.5})
+        watch.on_train_batch_end(step - 41, {"d_loss": 0.5})
     assert capsys.readouterr().err.count("at step 60 and 4 measurements before, since step 20") == 1
 
 
