@@ -80,7 +80,14 @@ def share_observations(codes: tf.Tensor, d_i: int) -> tf.Tensor:
 def strangers(tuples: tf.Tensor) -> tf.Tensor:
     """Pairs of two identities, each image of the first half of the tuples beside its fellow of the second half, which
     has its observation code after `share_observations`: [n, k, ...] to [about n * k / 2, 2, ...].
+
+    Raises:
+        ValueError: a batch that is known to hold a single tuple.
     """
+    if tuples.shape[0] == 1:
+        raise ValueError(
+            "Strangers are two tuples, so a replica needs two or more in its batch: raise batch_size. Received: 1 tuple"
+        )
     half = tf.shape(tuples)[0] // 2
     pairs = tf.stack([tuples[:half], tuples[half : 2 * half]], 2)
     return tf.reshape(pairs, [-1, 2, *tuples.shape[2:]])

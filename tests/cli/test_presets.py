@@ -46,6 +46,8 @@ def test_a_preset_trains_resumes_and_exports(path, tmp_path, capsys, monkeypatch
         asked = (*asked, f"--start={tmp_path / 'first'}")
     if "--model=dpig_maps" in path.read_text():
         asked = (*asked, "--map_dim=4", "--pose_steps=2")
+    if "--identity_features" in path.read_text():
+        asked = (*asked, "--embedder_dim=2", "--identity_steps=2")
     assert commands.call(train, *asked, "--steps=2") == 0
     # The graph has been made once; that would take the most time here.
     monkeypatch.setattr(AdversarialModel, "compile", EAGERLY)

@@ -11,6 +11,7 @@ from sdgan_tf import augmentation, keras_compat, objectives
 from sdgan_tf.data import IdentityData
 from sdgan_tf.images import to_float
 from sdgan_tf.models import SDGAN, penalties
+from sdgan_tf.models.identity_features import strangers
 from sdgan_tf.networks import siamese
 from sdgan_tf.randomness import stateless_seed
 from tests.models.model_case import (
@@ -484,6 +485,8 @@ def test_the_generator_learns_from_the_strangers(tuples):
 def test_strangers_need_an_embedder_and_a_user_s_matcher_is_made_twice():
     with pytest.raises(ValueError, match="where identity_features is above 0"):
         SDGAN(**TINY, strangers=1.0)
+    with pytest.raises(ValueError, match="raise batch_size. Received: 1 tuple"):
+        strangers(tf.zeros([1, 2, 4]))
     layers = [keras.layers.Flatten(), keras.layers.Dense(1), keras.layers.Reshape([])]
     seen = {name: value for name, value in SEEN.items() if name != "matcher_width"}
     model = SDGAN(**TINY, **seen, matcher=keras.Sequential(layers), strangers=1.0)
