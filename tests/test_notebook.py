@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.once
+
 NOTEBOOK = Path(__file__).parents[1] / "examples" / "quickstart.ipynb"
 TINY = "IMAGE_SIZE, IDENTITIES, STEPS, DIM = 16, 5, 2, 1"
 

@@ -19,6 +19,8 @@ import tensorflow as tf
 from sdgan_tf.cli import data, export, train
 from tests import commands, tiny
 
+pytestmark = pytest.mark.once
+
 ARCHIVE = Path(os.environ.get("SDGAN_REAL_DATA", ""), "sprites.tar.gz")
 
 pytestmark = pytest.mark.skipif(

@@ -37,7 +37,8 @@ def test_help_shows_every_flag_in_its_group(values, capsys):
     for (begin, names), end in zip(places, ends):
         section = text[begin:end]
         for name in names:
-            assert f"\n  --{name}: " in section or f"\n  --[no]{name}: " in section, name
+            # A long choice of models begins on the next line.
+            assert f"\n  --{name}:" in section or f"\n  --[no]{name}:" in section, name
     assert "\n  --import_module: " in text
     assert "sdgan_tf.cli." not in text
 

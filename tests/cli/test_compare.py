@@ -14,6 +14,8 @@ from sdgan_tf.cli import compare, train
 from sdgan_tf.evaluation import Verifier
 from tests import commands
 
+pytestmark = pytest.mark.once
+
 DATA = ("--image_size=16", "--drawn_identities=60", "--drawn_observations=3", "--data_seed=5")
 PRESETS = commands.ROOT / "flags" / "compare"
 SMALL = "--dim=2 --d_i=3 --d_o=3 --batch_size=2 --precision=float32"

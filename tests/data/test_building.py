@@ -11,6 +11,8 @@ from sdgan_tf import data
 from sdgan_tf.data import parts
 from tests.data.conftest import noise
 
+pytestmark = pytest.mark.once
+
 COUNTS = {"p0": 4, "p1": 5, "p2": 3, "p3": 4}
 # Decoded to 6 x 6 pixels in colour.
 IMAGE_BYTES = 6 * 6 * 3

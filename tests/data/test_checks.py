@@ -13,6 +13,8 @@ from sdgan_tf.data.names import joined
 from sdgan_tf.data.report import BadData, Report, printable, settle
 from sdgan_tf.data.sources import find_images
 
+pytestmark = pytest.mark.once
+
 
 def diagnose(folder, k=2):
     listing = find_images(folder)

@@ -11,6 +11,8 @@ from PIL import Image, ImageFile
 
 from sdgan_tf.data.decoding import BadImage, decode, decode_with_header, read_bytes
 
+pytestmark = pytest.mark.once
+
 RAMP = np.arange(64, dtype=np.uint8).reshape(8, 8) * 4
 COLOURS = np.stack([RAMP, RAMP.T, 255 - RAMP], axis=-1)
 

@@ -17,6 +17,8 @@ from sdgan_tf.data.drawn import (
     render,
 )
 
+pytestmark = pytest.mark.once
+
 GOLDEN_FACTORS = [[7808376, 8610252], [5305199, 13457599]]
 # Mean colours of 4 x 4 fields of 16 images.
 GOLDEN_COARSE = list(

@@ -12,6 +12,8 @@ from sdgan_tf import data
 from sdgan_tf.data import decoding, keypoints
 from sdgan_tf.data.decoding import BadImage
 
+pytestmark = pytest.mark.once
+
 POINTS = [[3 + 0.5 * i, 6 + i, 1] for i in range(18)]
 WIDTH, HEIGHT = 30, 20
 

@@ -8,6 +8,8 @@ import pytest
 
 from sdgan_tf import data
 
+pytestmark = pytest.mark.once
+
 COUNTS = {"ann": 2, "bob": 2, "cyd": 2}
 ROWS = [
     {"path": f"{name}/{number:02d}.png", "identity": name, "split": part}

@@ -13,6 +13,8 @@ import pytest
 from sdgan_tf.serving import Client, ServingError
 from tests.serving import servers
 
+pytestmark = pytest.mark.once
+
 EXTRA = importlib.util.find_spec("tensorflow_serving") is not None
 CODES = {"UNAVAILABLE": 503, "INTERNAL": 500, "RESOURCE_EXHAUSTED": 429}
 

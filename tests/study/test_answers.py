@@ -9,6 +9,8 @@ from sdgan_tf.study import answers as study_answers
 from sdgan_tf.study import read_answers, read_key
 from tests.study.study_files import STUDY, write_answers, write_key
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture
 def key(tmp_path):

@@ -15,6 +15,8 @@ from sdgan_tf.data import IdentityData
 from sdgan_tf.study import read_key
 from tests import tiny
 
+pytestmark = pytest.mark.once
+
 
 def shades(identities, observations, first):
     """Return people whose images are all different and say by their grey what they are."""

@@ -12,6 +12,8 @@ from sdgan_tf.study import read_answers, read_key
 from sdgan_tf.study.scores import krippendorff, results, score, to_markdown
 from tests.study.study_files import write_answers, write_key
 
+pytestmark = pytest.mark.once
+
 # The truth is y y n n, y y n n.
 VOTES = {"Anna": "yynnyynn", "Ben": "yynyyyn-", "Cleo": "ynny--y-", "Dora": "-------y"}
 
