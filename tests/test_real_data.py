@@ -19,14 +19,15 @@ import tensorflow as tf
 from sdgan_tf.cli import data, export, train
 from tests import commands, tiny
 
-pytestmark = pytest.mark.once
-
 ARCHIVE = Path(os.environ.get("SDGAN_REAL_DATA", ""), "sprites.tar.gz")
 
-pytestmark = pytest.mark.skipif(
-    not (os.environ.get("SDGAN_REAL_DATA") and ARCHIVE.is_file()),
-    reason="SDGAN_REAL_DATA names no folder that holds sprites.tar.gz",
-)
+pytestmark = [
+    pytest.mark.once,
+    pytest.mark.skipif(
+        not (os.environ.get("SDGAN_REAL_DATA") and ARCHIVE.is_file()),
+        reason="SDGAN_REAL_DATA names no folder that holds sprites.tar.gz",
+    ),
+]
 
 
 @pytest.fixture(scope="module")
