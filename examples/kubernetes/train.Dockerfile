@@ -1,5 +1,5 @@
 # Trains: `docker build -f examples/kubernetes/train.Dockerfile -t sdgan_tf .` at the root of the repository, then
-# `docker run --gpus=all -v "$PWD:/work" sdgan_tf --flagfile=flags/modern.cfg --data_dir=/work/faces --run_dir=/work/runs/faces`.
+# `docker run --gpus=all -v "$PWD:/data" sdgan_tf --flagfile=flags/modern.cfg --data_dir=/data/faces --run_dir=/data/runs/faces`.
 FROM python:3.12-slim
 WORKDIR /sdgan_tf
 COPY setup.py pyproject.toml README.md ./
