@@ -48,9 +48,8 @@ class Averages(Players):
         # The decay grows to its value, or the random start would weigh on the first thousands of moves.
         moves = tf.cast(moves, tf.float32)
         rate = moved * (1.0 - tf.minimum(self.ema, (1.0 + moves) / (10.0 + moves)))
-        playing = {name for names in self.players.values() for name in names}
         for name in self._averaged:
-            if name not in playing:
+            if name not in self.playing:
                 continue
             network, average = getattr(self, name), getattr(self, f"averaged_{name}")
             trained = {id(variable) for variable in network.trainable_variables}

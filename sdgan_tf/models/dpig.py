@@ -12,11 +12,9 @@ import tensorflow as tf
 from tensorflow import keras
 
 from sdgan_tf import objectives
-from sdgan_tf.latents import LatentSpace, Part
 from sdgan_tf.learning_rates import HalvingRate
 from sdgan_tf.models.person_model import PersonModel
 from sdgan_tf.networks import siamese
-from sdgan_tf.networks.person import REGION
 from sdgan_tf.networks.pose import POSE
 from sdgan_tf.registry import register
 
@@ -80,13 +78,8 @@ class DPIG(PersonModel):
         name: str | None = None,
         **options: Any,
     ):
-        behind = [Part("background", background, "normal")] if background else []
-        latents = LatentSpace(
-            [Part("foreground", REGION * regions, "normal")],
-            [*behind, Part("pose", POSE, "normal")],
-        )
         super().__init__(
-            latents,
+            POSE,
             {"generator": generator, "encoder": encoder, "discriminator": discriminator},
             training_identities,
             regions,

@@ -10,13 +10,11 @@ import tensorflow as tf
 from tensorflow import keras
 
 from sdgan_tf import keras_compat, objectives
-from sdgan_tf.latents import LatentSpace, Part
 from sdgan_tf.models import on_replicas, penalties
 from sdgan_tf.models.inverse import nearest_noise
 from sdgan_tf.models.person_model import PersonModel
 from sdgan_tf.models.pose_training import train_pose_autoencoder
 from sdgan_tf.networks.dense import DenseCritic, PoseDecoder, ResidualDense
-from sdgan_tf.networks.person import REGION
 from sdgan_tf.networks.pose import POSE
 from sdgan_tf.registry import check_choices, register
 
@@ -89,13 +87,8 @@ class DPIGMaps(PersonModel):
         name: str | None = None,
         **options: Any,
     ):
-        behind = [Part("background", background, "normal")] if background else []
-        latents = LatentSpace(
-            [Part("foreground", REGION * regions, "normal")],
-            [*behind, Part("pose", pose_code, "normal")],
-        )
         super().__init__(
-            latents,
+            pose_code,
             {"generator": generator, "encoder": encoder, "discriminator": discriminator},
             training_identities,
             regions,
@@ -124,7 +117,7 @@ class DPIGMaps(PersonModel):
             )
         self._objective = objectives.get(objective)
         # What differs between the columns of a grid, one at a time.
-        self.varied = tuple(part.name for part in latents.parts["observation"])
+        self.varied = tuple(part.name for part in self.latents.parts["observation"])
         self._add_maps()
 
     def _add_maps(self) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow import keras
 
-from sdgan_tf.latents import LatentSpace
+from sdgan_tf.latents import LatentSpace, Part
 from sdgan_tf.models.base import AdversarialModel
 from sdgan_tf.networks import siamese
 from sdgan_tf.networks.person import REGION
@@ -29,7 +29,7 @@ class PersonModel(AdversarialModel):
     people and of their poses are.
 
     Args:
-        latents: the `LatentSpace`, whose last part is called `"pose"`.
+        pose: width of the part `"pose"`, the last one of the code.
         networks: generator, encoder and discriminator, by these names: registered names or Keras models.
         training_identities: how many identities the model is trained on.
         regions: how many regions of a person are encoded.
@@ -46,7 +46,7 @@ class PersonModel(AdversarialModel):
 
     def __init__(
         self,
-        latents: LatentSpace,
+        pose: int,
         networks: Mapping[str, str | keras.Model],
         training_identities: int,
         regions: int,
@@ -57,6 +57,11 @@ class PersonModel(AdversarialModel):
         options: Mapping[str, Any],
         **kwargs: Any,
     ):
+        behind = [Part("background", background, "normal")] if background else []
+        latents = LatentSpace(
+            [Part("foreground", REGION * regions, "normal")],
+            [*behind, Part("pose", pose, "normal")],
+        )
         super().__init__(latents, image_size, channels, k=1, options=options, **kwargs)
         if training_identities < 1:
             raise ValueError(

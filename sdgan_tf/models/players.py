@@ -169,6 +169,11 @@ class Players(keras.Model):
             raise RuntimeError("The model has no optimizers yet: call model.compile() first.")
         return made
 
+    @property
+    def playing(self) -> set[str]:
+        """The names of the networks that any player moves."""
+        return {name for names in self.players.values() for name in names}
+
     def moved_by(self, player: str) -> list[Any]:
         """The variables that a player's optimizer moves."""
         return [
@@ -182,7 +187,7 @@ class Players(keras.Model):
         return {
             name: sum(int(np.prod(variable.shape)) for variable in network.trainable_variables)
             for name, network in self.networks.items()
-            if any(name in names for names in self.players.values())
+            if name in self.playing
         }
 
     def compile(self, jit_compile: bool = False, **options: Any) -> None:

@@ -13,9 +13,16 @@ from tensorflow import keras
 
 from sdgan_tf import augmentation, keras_compat, objectives
 from sdgan_tf.latents import LatentSpace
-from sdgan_tf.models import identity_features, on_replicas, penalties
+from sdgan_tf.models import on_replicas, penalties
 from sdgan_tf.models.base import AdversarialModel
-from sdgan_tf.models.identity_features import IdentityFeatures, embed, train_embedder
+from sdgan_tf.models.identity_features import (
+    IdentityFeatures,
+    embed,
+    share_observations,
+    strangers,
+    train_embedder,
+    truly_strangers,
+)
 from sdgan_tf.models.penalties import Regularizers
 from sdgan_tf.models.recognition import Recognition, features_shape
 from sdgan_tf.networks import siamese
@@ -144,9 +151,7 @@ class SDGAN(AdversarialModel):
         self.add("matcher", matcher, {"embeddings": [self.k, width]}, [], **known)
         compare = ["matcher"]
         if self.identity_features.strangers:
-            again = (
-                matcher if isinstance(matcher, str) else matcher.from_config(matcher.get_config())
-            )
+            again = matcher if isinstance(matcher, str) else keras_compat.copy_of(matcher)
             pairs = {"embeddings": [2, width]}
             self.add("stranger_matcher", again, pairs, [], kind="matcher", **{**known, "k": 2})
             compare.append("stranger_matcher")
@@ -294,14 +299,12 @@ class SDGAN(AdversarialModel):
         codes = self.draw(count, stream)
         if not self.identity_features.strangers:
             return codes
-        shared = identity_features.share_observations(self.as_tuples(codes), self.d_i)
+        shared = share_observations(self.as_tuples(codes), self.d_i)
         return tf.reshape(shared, [-1, self.latents.size])
 
     def _strangers(self, seen: list[tf.Tensor]) -> list[tf.Tensor]:
         """Scores of pairs of two identities, float32 [n] for each class of embeddings [n, k, d]."""
-        return [
-            self.stranger_matcher(identity_features.strangers(part), training=True) for part in seen
-        ]
+        return [self.stranger_matcher(strangers(part), training=True) for part in seen]
 
     def _update_discriminator(
         self, real: tf.Tensor, identity: tf.Tensor | None
@@ -324,7 +327,7 @@ class SDGAN(AdversarialModel):
                 scores[name] = self._compare(name, features)
                 loss += weight * self._discriminator_loss(scores[name], real, identity)
                 if name == "matcher" and self.identity_features.strangers:
-                    weights = identity_features.truly_strangers(real, identity)
+                    weights = truly_strangers(real, identity)
                     strange = self._strangers(features[:2])
                     loss += self.identity_features.strangers * objective.discriminator_loss(
                         *strange, weights
