@@ -95,6 +95,7 @@ def test_wrong_words(words, capsys):
     assert message.startswith("bin/data: ") and "--out=BUILT" in message
 
 
+@pytest.mark.once
 def test_the_command_as_it_is_started(folder):
     text = commands.launch("data", "--help").stdout
     own, shared = text.split("\nFlags that say which images to use")
@@ -107,6 +108,7 @@ def test_the_command_as_it_is_started(folder):
     assert commands.launch("data", "check", str(folder), "--k=4").returncode == 1
 
 
+@pytest.mark.once
 def test_a_build_that_is_told_to_stop_goes_on_when_it_is_called_again(folder, tmp_path):
     # Enough to be busy for a while.
     for number in range(3000):

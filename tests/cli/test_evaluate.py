@@ -67,6 +67,7 @@ def test_a_run_is_measured_on_its_own_data(trained, capsys):
     assert "Note:" not in err
 
 
+@pytest.mark.once
 def test_drawn_people_are_measured_by_their_known_factors(trained, tmp_path, monkeypatch, capsys):
     # What two steps teach is next to nothing.
     monkeypatch.setattr("sdgan_tf.evaluation.factors.LEAST_EXPLAINED", -np.inf)
@@ -124,6 +125,7 @@ def test_flags_that_are_given_win_over_those_of_the_run(trained, tmp_path, capsy
     assert "Note: the verifier was trained on other images" in capsys.readouterr().err
 
 
+@pytest.mark.once
 def test_an_export_is_measured_at_its_own_size(trained, tmp_path):
     load_run(trained / "run").export(tmp_path / "faces" / "1")
     asked = (f"--saved_model={tmp_path / 'faces'}", f"--verifier={trained / 'eye'}", *SMALL)
@@ -188,6 +190,7 @@ def test_a_folder_of_images_is_measured(trained, tmp_path):
     ],
     ids=lambda value: "" if isinstance(value, list) else value[:20],
 )  # fmt: skip
+@pytest.mark.once
 def test_errors_are_messages_before_any_work(
     arguments, message, trained, tmp_path, capsys, monkeypatch
 ):
@@ -232,6 +235,7 @@ def test_unseen_people_with_keypoints_are_also_rebuilt_and_swapped(tmp_path, cap
     assert (tmp_path / "run" / "evaluation" / "swaps.png").exists()
 
 
+@pytest.mark.once
 def test_codes_of_real_images_are_read(tmp_path, capsys, monkeypatch):
     monkeypatch.delenv("SDGAN_TRACEBACK", raising=False)
     small = (

@@ -14,6 +14,7 @@ from tests import commands
 GOLDEN = commands.GOLDEN
 
 
+@pytest.mark.once
 def test_the_launcher_exports_the_next_version_of_a_run(tmp_path):
     (tmp_path / "faces" / "3").mkdir(parents=True)
     done = commands.launch("export", f"--run_dir={GOLDEN}", f"--out={tmp_path / 'faces'}")

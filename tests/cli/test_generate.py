@@ -38,6 +38,7 @@ def pixels(path):
         return np.array(opened)
 
 
+@pytest.mark.once
 def test_the_launcher_writes_a_grid_and_shows_help(model, tmp_path):
     out = tmp_path / "made" / "grid.png"
     asked = (RUN, "--checkpoint=60", "--identities=3", "--observations=2", "--seed=5")

@@ -35,6 +35,7 @@ def photos(tmp_path):
     return names
 
 
+@pytest.mark.once
 def test_the_launcher_writes_codes_and_edits(model, photos, tmp_path):
     out = tmp_path / "inverted"
     done = commands.launch("invert", *map(str, photos), RUN, *QUICK, f"--out={out}")

@@ -127,6 +127,7 @@ def test_a_model_of_finitely_many_identities_holds_no_more(evaluator, identities
     assert row.capacity.low <= row.capacity.value <= row.capacity.high <= identities
 
 
+@pytest.mark.once
 def test_fidelity_compares_with_identities_as_training_draws_them():
     # A tenth of the people have forty times the images of the others, and are dark.
     kinds = []

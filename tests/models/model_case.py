@@ -193,6 +193,8 @@ class ModelCase:
             np.testing.assert_allclose(logs[name], expected[name], rtol=1e-3, atol=1e-5)
         assert_equal(learned(graph), learned(single), rtol=1e-3, atol=1e-5)
 
+    @pytest.mark.once
+    @pytest.mark.once
     def test_steps_that_do_not_divide_into_executions_are_refused(self):
         model = self.make(compile_options={"steps_per_execution": 2})
         with pytest.raises(ValueError, match="steps_per_epoch=3, steps_per_execution=2"):
@@ -246,6 +248,7 @@ class ModelCase:
                 size = min(one.size, two.size)
                 assert np.mean(one[:size] == two[:size]) < 0.5
 
+    @pytest.mark.once
     def test_seed_and_step_decide_the_codes_and_weights_do_not(self, trained):
         same, other = self.make(moved=True), self.make(seed=trained.seed + 1)
         codes = trained.draw(2, "codes").numpy()
@@ -282,6 +285,8 @@ class ModelCase:
 
     # --- averaged networks
 
+    @pytest.mark.once
+    @pytest.mark.once
     def test_averaged_networks_follow_and_copy_batch_norm(self):
         model = self.make(ema=0.9, **self.each_step)
         averages = [name for name in model.networks if name.startswith("averaged_")]
@@ -403,6 +408,7 @@ class ModelCase:
 
     # --- images
 
+    @pytest.mark.once
     @pytest.fixture(scope="class")
     @classmethod
     def vivid(cls):
@@ -422,6 +428,8 @@ class ModelCase:
         np.testing.assert_array_equal(vivid.generate(3, 2, seed=1, batch_size=1), grid)
         assert not np.array_equal(vivid.generate(3, 2, seed=2), grid)
 
+    @pytest.mark.once
+    @pytest.mark.once
     def test_generate_takes_the_seeds_themselves(self, vivid):
         grid = vivid.generate([5, 9, 5], [7])
         np.testing.assert_array_equal(grid[0], grid[2])

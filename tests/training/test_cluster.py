@@ -87,6 +87,7 @@ def whole(tmp_path_factory):
     return run
 
 
+@pytest.mark.once
 def test_two_workers_train_as_one_with_two_replicas_does(whole, tmp_path):
     run = tmp_path / "mirrored"
     one = start(run, ["here"], 0, "--strategy=mirrored", "--replicas=2")

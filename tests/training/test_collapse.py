@@ -308,6 +308,7 @@ def test_a_rollback_goes_on_differently_and_exactly(
     assert products(tmp_path / "other")[1][7]["d_loss"] != expected_numbers[7]["d_loss"]
 
 
+@pytest.mark.once
 def test_after_some_rollbacks_the_run_stops(varied, people, tmp_path, breaks, capsys):
     breaks(9)
     with pytest.raises(Collapsed, match="It was rolled back 3 times already.$"):

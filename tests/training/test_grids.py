@@ -35,6 +35,7 @@ def test_reals_and_fakes_stand_above_their_reconstructions(model, tmp_path):
     assert list((tmp_path / "tensorboard").glob("events*"))
 
 
+@pytest.mark.once
 def test_a_run_of_infogan_shows_each_continuous_code(tmp_path):
     model = sd.InfoGAN(image_size=8, channels=3, dim=2, categories=3, noise=2)
     model.compile()
