@@ -194,7 +194,6 @@ class ModelCase:
         assert_equal(learned(graph), learned(single), rtol=1e-3, atol=1e-5)
 
     @pytest.mark.once
-    @pytest.mark.once
     def test_steps_that_do_not_divide_into_executions_are_refused(self):
         model = self.make(compile_options={"steps_per_execution": 2})
         with pytest.raises(ValueError, match="steps_per_epoch=3, steps_per_execution=2"):
@@ -285,7 +284,6 @@ class ModelCase:
 
     # --- averaged networks
 
-    @pytest.mark.once
     @pytest.mark.once
     def test_averaged_networks_follow_and_copy_batch_norm(self):
         model = self.make(ema=0.9, **self.each_step)
@@ -408,7 +406,6 @@ class ModelCase:
 
     # --- images
 
-    @pytest.mark.once
     @pytest.fixture(scope="class")
     @classmethod
     def vivid(cls):
@@ -418,6 +415,7 @@ class ModelCase:
         kernel.assign(10 * array(kernel))
         return model
 
+    @pytest.mark.once
     def test_generate_gives_an_image_to_each_pair_of_seeds(self, vivid):
         edge = (vivid.image_size, vivid.image_size, vivid.channels)
         grid = vivid.generate(3, 2, seed=1)
@@ -428,7 +426,6 @@ class ModelCase:
         np.testing.assert_array_equal(vivid.generate(3, 2, seed=1, batch_size=1), grid)
         assert not np.array_equal(vivid.generate(3, 2, seed=2), grid)
 
-    @pytest.mark.once
     @pytest.mark.once
     def test_generate_takes_the_seeds_themselves(self, vivid):
         grid = vivid.generate([5, 9, 5], [7])
