@@ -6,6 +6,7 @@
   bin/evaluate --images=GENERATED --data_dir=DIR --verifier=VERIFIER --out=REPORT
   bin/evaluate train-verifier --data_dir=DIR --out=VERIFIER
   bin/evaluate read-codes --run_dir=RUN --data_dir=DIR
+  bin/evaluate read-labels --run_dir=RUN --data_dir=DIR
 
 A run, an exported model, or a folder of generated images by identity is measured beside real
 identities that neither the model nor the verifier has seen. The verifier is a network that says
@@ -15,6 +16,10 @@ A run, and an export of one, brings the flags of its data with it. The report is
 
 `read-codes` lets a model with a recogniser, such as InfoGAN, read the codes of real images, those of --data_dir or
 the run's own test identities, and holds them against who is in the images: REPORT/codes.json.
+
+`read-labels` lets a classifier, trained on the images of the run and kept nowhere, name the labels of generated images
+of a model that is asked for labels, such as Stacked GAN, and of unseen real ones, those of --data_dir: REPORT/labels.json
+and REPORT/labels.png.
 
 Use only networks of people you trust for --verifier and --features: a SavedModel is a program, which
 runs with your rights. Lambda layers, which hold code, are refused in a .keras file, and HDF5 is refused.
@@ -29,11 +34,11 @@ from pathlib import Path
 from absl import flags
 
 from sdgan_tf import evaluation
-from sdgan_tf.cli import command, data_flags, measure_flags, source_flags
+from sdgan_tf.cli import command, data_flags, measure_flags, readings, source_flags
 from sdgan_tf.data import Splits
 from sdgan_tf.data import load as load_data
 from sdgan_tf.evaluation.verifiers.training import LOSSES
-from sdgan_tf.files import local_path, remove_folder, write_json
+from sdgan_tf.files import local_path, remove_folder
 from sdgan_tf.images import tile
 from sdgan_tf.models import AdversarialModel, PersonModel
 from sdgan_tf.stores import shown
@@ -66,6 +71,9 @@ def define(values: flags.FlagValues) -> None:
         "out", None, "The folder to write. A run's report goes to RUN/evaluation by default.", **at
     )
     flags.DEFINE_integer("steps", 3000, "How many steps a verifier is trained for.", 1, **at)
+    flags.DEFINE_integer(
+        "label_steps", 1000, "How many steps the classifier of read-labels is trained for.", 1, **at
+    )
     flags.DEFINE_integer("dim", 32, "How wide the network of a trained verifier is.", 1, **at)
     flags.DEFINE_string(
         "augment",
@@ -84,12 +92,16 @@ def define(values: flags.FlagValues) -> None:
 
 def main(words: Sequence[str], values: flags.FlagValues) -> int:
     """Runs the command; returns its exit status."""
-    ways = {"train-verifier": _train_verifier, "read-codes": _read_codes}
+    ways = {
+        "train-verifier": _train_verifier,
+        "read-codes": lambda values: readings.read_codes(values, _out(values)),
+        "read-labels": lambda values: readings.read_labels(values, _out(values)),
+    }
     if len(words) == 1 and words[0] in ways:
         return ways[words[0]](values)
     if words:
         raise ValueError(
-            f"Flags have the form --name=value; the only words are {' and '.join(ways)}. Received: {' '.join(words)}"
+            f"Flags have the form --name=value; the only words are {', '.join(ways)}. Received: {' '.join(words)}"
         )
     out = _out(values)
     source = None if values.images else source_flags.load(values)
@@ -190,30 +202,6 @@ def _verifier_of_run(values: flags.FlagValues, splits: Splits) -> evaluation.Ver
         remove_folder(folder)
     verifier.save(folder)
     return verifier
-
-
-def _read_codes(values: flags.FlagValues) -> int:
-    out, model = _out(values), source_flags.load_run(values)
-    elsewhere = values["data_dir"].present or values["manifest"].present
-    data_flags.adopt(data_flags.of_run(values.run_dir), values)
-    data = data_flags.load(values)
-    if not elsewhere:
-        data = data_flags.split(data, values).test
-    if not len(data):
-        raise ValueError(
-            "The run has no test identities: name images that it has not seen by --data_dir."
-        )
-    readings = evaluation.read_codes(model, data, values.matched)
-    record = {
-        "data": data.summary(),
-        "step": model.completed_steps,
-        "codes": [reading._asdict() for reading in readings],
-    }
-    out.mkdir(parents=True, exist_ok=True)
-    write_json(out / "codes.json", record)
-    print(f"{data.summary()}\n\n{evaluation.reading_table(readings)}")
-    print(f"Report: {shown(out / 'codes.json')}")
-    return 0
 
 
 def _train_verifier(values: flags.FlagValues) -> int:

@@ -53,8 +53,8 @@ def define(values: flags.FlagValues) -> None:
     for name, takers in _takers().items():
         _define(name, takers, at)
     for name, help in (
-        ("d_rate", "Constant learning rate of the discriminator, in place of the model's own."),
-        ("g_rate", "Constant learning rate of the generator, in place of the model's own."),
+        ("d_rate", "Constant learning rate of the discriminators, in place of the model's own."),
+        ("g_rate", "Constant learning rate of the generators, in place of the model's own."),
         ("beta_1", "Adam's beta_1 for both optimizers, in place of the model's own."),
         ("beta_2", "Adam's beta_2 for both optimizers, in place of the model's own."),
     ):
@@ -133,7 +133,8 @@ def build(values: flags.FlagValues, identities: int) -> AdversarialModel:
     model = maker(**given, **{name: value for name, value in known.items() if name in takes})
     rates = {"d": values.d_rate, "g": values.g_rate}
     optimizers = {
-        f"{player}_optimizer": _adjusted(optimizer, rates.get(player), values)
+        # Of several levels each has its own, such as "top_d".
+        f"{player}_optimizer": _adjusted(optimizer, rates.get(player.rpartition("_")[2]), values)
         for player, optimizer in model.default_optimizers().items()
     }
     compiled, why = strategies.compiles(values.jit, model.distribute_strategy)

@@ -9,6 +9,12 @@ from sdgan_tf.evaluation.checks import (
 from sdgan_tf.evaluation.evaluator import Evaluator, evaluate, facts
 from sdgan_tf.evaluation.factors import FactorReader, train_factor_reader
 from sdgan_tf.evaluation.features import load_features
+from sdgan_tf.evaluation.labels import (
+    LabelScores,
+    check_labels,
+    measure_labels,
+    train_label_classifier,
+)
 from sdgan_tf.evaluation.metrics import generator_metrics, megabytes, verifier_auc
 from sdgan_tf.evaluation.pairs import (
     PAIRS,
@@ -39,6 +45,7 @@ __all__ = [
     "VERIFIER_FLOOR",
     "Evaluator",
     "FactorReader",
+    "LabelScores",
     "Pairs",
     "People",
     "Reading",
@@ -47,6 +54,7 @@ __all__ = [
     "Verifier",
     "VerifierError",
     "check_identities",
+    "check_labels",
     "check_source",
     "check_splits",
     "check_verifier",
@@ -57,6 +65,7 @@ __all__ = [
     "likeness",
     "load_features",
     "load_verifier",
+    "measure_labels",
     "measure_people",
     "matched_error",
     "megabytes",
@@ -66,6 +75,7 @@ __all__ = [
     "shared_information",
     "table",
     "train_factor_reader",
+    "train_label_classifier",
     "train_verifier",
     "verifier_auc",
     "write_report",

@@ -29,6 +29,8 @@ class ImageModel:
         k: images in the tuples that `score` takes.
         latents: the `LatentSpace`.
         identities: how many identities the model can show, or None where it imagines any number.
+        labels: where the first so many identity codes show one label of the training data each, in its order, and those
+            beyond show them again: how many labels; otherwise None.
         traversed: the numbers of the observation code that mean something each, as (part, number from 1): training
             shows a grid along each.
         varied: the parts of the observation code that mean something each: training shows a grid of each, in whose columns
@@ -40,6 +42,7 @@ class ImageModel:
     k: int
     latents: LatentSpace
     identities: int | None = None
+    labels: int | None = None
     traversed: Sequence[tuple[str, int]] = ()
     varied: Sequence[str] = ()
 

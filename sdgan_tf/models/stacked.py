@@ -109,6 +109,7 @@ class StackedGAN(AdversarialModel):
         self.condition, self.entropy, self.crossing = weights
         self.needs_start = stage != "encoder"
         self.shows_images = stage in ("bottom", "joint")
+        self.labels = training_identities if self.shows_images else None
         self._objective = objectives.get("dcgan")
         self._add_networks()
         self.LOGS = LOGS[stage]

@@ -309,7 +309,8 @@ class PersonGenerator(keras.Model):
         for index, pair in enumerate(self._up):
             maps = _pair(tf.concat([maps, skips[-1 - index]], -1), pair)
             if index < len(self.narrower):
-                maps = self.narrower[index](_double(maps))
+                # Doubled first, as released, the same sums would be made four times over.
+                maps = _double(self.narrower[index](maps))
         images = self.finish(tf.cast(maps, tf.float32))
         return images if training else tf.clip_by_value(images, -1.0, 1.0)
 

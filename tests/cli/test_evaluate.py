@@ -170,7 +170,7 @@ def test_a_folder_of_images_is_measured(trained, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["measure"], "the only words are train-verifier and read-codes. Received: measure"),
+        (["measure"], "train-verifier, read-codes, read-labels. Received: measure"),
         (["--verifier=VERIFIER", "--run_dir=x", "--saved_model=y"], "one of --run_dir and --saved_m"),
         (["--saved_model=x", "--verifier=VERIFIER"], "Say where to write by --out"),
         (["--run_dir=nowhere", "--verifier=VERIFIER"], "nowhere is not a run directory"),
@@ -266,3 +266,29 @@ def test_codes_of_real_images_are_read(tmp_path, capsys, monkeypatch):
     (first, *_) = json.loads((out / "codes.json").read_text())["codes"]
     assert first["error"] is None
     assert {"identity", *IDENTITY_FACTORS, *OBSERVATION_FACTORS} == set(first["information"])
+
+
+@pytest.mark.once
+def test_labels_of_generated_images_are_read(tmp_path, capsys, monkeypatch):
+    monkeypatch.delenv("SDGAN_TRACEBACK", raising=False)
+    small = ("--model=stacked", "--dim=2", "--batch_size=2", "--precision=float32", *DATA)
+    small += ("--validation_fraction=0", "--test_fraction=0.9", "--steps=1")
+    first = ("--stage=encoder", f"--run_dir={tmp_path / 'encoder'}")
+    later = ("--stage=joint", f"--start={tmp_path / 'encoder'}", f"--run_dir={tmp_path / 'run'}")
+    for stage in (first, (*later, "--d_rate=0.25")):
+        assert commands.call(train, *small, *stage) == 0
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    rates = {name: of["config"]["learning_rate"] for name, of in config["optimizers"].items()}
+    assert rates == pytest.approx({"d": 0.25, "top_d": 0.25, "g": 1e-4, "top_g": 1e-4})
+    labels = load_run(tmp_path / "run").labels
+    for number, image in enumerate(sd.data.drawn(labels, 2, 16, seed=9).images):
+        save_png(image, tmp_path / "data" / f"label-{number // 2}" / f"{number}.png")
+    asked = ("read-labels", "--label_steps=2", f"--run_dir={tmp_path / 'run'}")
+    assert run(*asked) == 1
+    assert "Name labelled images" in capsys.readouterr().err
+    assert run(*asked, f"--data_dir={tmp_path / 'data'}") == 0
+    record = json.loads((tmp_path / "run" / "evaluation" / "labels.json").read_text())
+    assert (record["step"], record["label_steps"]) == (1, 2)
+    assert record["generated"]["images"] == 100 * labels and record["real"]["images"] == 2 * labels
+    assert (tmp_path / "run" / "evaluation" / "labels.png").exists()
+    assert "| generated | " in capsys.readouterr().out
