@@ -287,11 +287,11 @@ class IdentityData:
             )
         if self.parts:
             part = np.array([PARTS.index(self.parts[name]) for name in self.names])
-            return Splits(*(self._subset(np.flatnonzero(part == number)) for number in range(3)))
+            return Splits(*(self.subset(np.flatnonzero(part == number)) for number in range(3)))
         leader = {name: min(group) for group in self.linked for name in group}
         place = [name_fraction(leader.get(name, name)) for name in self.names]
         part = np.digitize(np.array(place, np.float64), [test, test + validation])
-        return Splits(*(self._subset(np.flatnonzero(part == number)) for number in (2, 1, 0)))
+        return Splits(*(self.subset(np.flatnonzero(part == number)) for number in (2, 1, 0)))
 
     def summary(self) -> str:
         """One line that says how much there is."""
@@ -304,8 +304,12 @@ class IdentityData:
             f"{megabytes:,.0f} MB {self._place}"
         )
 
-    def _subset(self, identities: np.ndarray) -> IdentityData:
-        """The same data with these identities only; shares the images."""
+    def subset(self, identities: np.ndarray) -> IdentityData:
+        """The same data with these identities only; shares the images.
+
+        Args:
+            identities: their positions in `names`, int64 `[n]`, in the wanted order.
+        """
         part = copy.copy(self)
         part.__dict__.pop("fingerprint", None)
         part.names = [self.names[i] for i in identities]

@@ -1,8 +1,12 @@
 """Identity features: a second discriminator, which sees of an image only who is in it.
 
 It is a projected discriminator (arXiv 2111.01007) whose projection knows identity: a small network, the matcher, compares
-the embeddings of a tuple's images. The embedder is trained to tell the training identities apart before the first step,
+the embeddings of a tuple's images. The embedder is trained to tell training identities apart before the first step,
 and never moved again. It knows nothing that the model does not.
+
+An embedder brings images of those it learned from closer together than images of anyone else. A matcher that compares
+these real images with generated ones asks for rows without variety. So it can be shown other training identities than
+the embedder was: those that are held out.
 """
 
 from __future__ import annotations
@@ -10,6 +14,7 @@ from __future__ import annotations
 import math
 from typing import Any, Literal
 
+import numpy as np
 import tensorflow as tf
 from tensorflow import keras
 
@@ -24,6 +29,9 @@ class IdentityFeatures:
         strangers: weight of the adversarial loss of a second matcher, 0 for none. It tells the embeddings of two real
             identities from those of two imagined ones that share `z_O`, so that what tells people apart does not
             hang on `z_O`.
+        held_out: every so-manieth training identity is held out from an embedder that is made by name, and the
+            matchers see these of the real ones alone, so that generated identities come to vary like identities that
+            an embedder does not know; 0 for none.
         identity_steps: how many steps an embedder that is made by name is trained for.
         embedder_dim: channels of the first map of an embedder that is made by name.
         recognise_by: what `z_I` is read from, where `recognise_i` is above 0: `"discriminator"`, all that the
@@ -35,12 +43,14 @@ class IdentityFeatures:
         self,
         identity_features: float = 0.0,
         strangers: float = 0.0,
+        held_out: int = 0,
         identity_steps: int = 1500,
         embedder_dim: int = 32,
         recognise_by: Literal["discriminator", "embedder"] = "discriminator",
     ):
         self.identity_features = identity_features
         self.strangers = strangers
+        self.held_out = held_out
         self.identity_steps = identity_steps
         self.embedder_dim = embedder_dim
         self.recognise_by = recognise_by
@@ -51,11 +61,56 @@ class IdentityFeatures:
                 f"for a step or more. Received: identity_features={identity_features}, strangers={strangers}, "
                 f"identity_steps={identity_steps}, embedder_dim={embedder_dim}"
             )
-        if (recognise_by == "embedder" or strangers) and not identity_features:
+        if (recognise_by == "embedder" or strangers or held_out) and not identity_features:
             raise ValueError(
-                "There is an embedder, to read z_I from or to compare strangers by, where identity_features is above 0. "
-                f"Received: recognise_by={recognise_by!r}, strangers={strangers}, identity_features={identity_features}"
+                "There is an embedder, to read z_I from, to compare strangers by or to hold identities out from, where "
+                f"identity_features is above 0. Received: recognise_by={recognise_by!r}, strangers={strangers}, "
+                f"held_out={held_out}, identity_features={identity_features}"
             )
+        if held_out < 0 or held_out == 1:
+            raise ValueError(
+                "Of every 2 identities or more one is held out, or none at all (0): an embedder has to learn from some. "
+                f"Received: held_out={held_out}"
+            )
+
+    def looked_at(self, identity: tf.Tensor | None) -> tf.Tensor | None:
+        """Weights of real tuples for the matchers: 1 for identities that were held out and 0 for others, float32 [n];
+        None where none are held out.
+
+        Args:
+            identity: int64 [n], the positions of the tuples' identities in the training data.
+
+        Raises:
+            ValueError: identities are held out, and the batch does not tell who is in it.
+        """
+        if not self.held_out:
+            return None
+        if identity is None:
+            raise ValueError(
+                "With held_out, a batch tells who is in its tuples, as those of IdentityData.tuples do. "
+                f"Received: a batch without `identity`, held_out={self.held_out}"
+            )
+        return tf.cast(self._is_held_out(identity), tf.float32)
+
+    def shown(self, data: Any) -> Any:
+        """Those of `data`, an `IdentityData`, that the embedder learns from.
+
+        Raises:
+            ValueError: too few identities for two to learn from and two to compare.
+        """
+        if not self.held_out:
+            return data
+        positions = np.arange(len(data))
+        held_out = self._is_held_out(positions)
+        if min(sum(held_out), sum(~held_out)) < 2:
+            raise ValueError(
+                "An embedder learns from two identities or more, and two or more are held out for the matchers: give more "
+                f"identities, or held_out=0. Received: {len(data)} identities, held_out={self.held_out}"
+            )
+        return data.subset(positions[~held_out])
+
+    def _is_held_out(self, positions: Any) -> Any:
+        return positions % self.held_out == self.held_out - 1
 
 
 def embed(embedder: keras.Model, tuples: tf.Tensor) -> tf.Tensor:
@@ -93,15 +148,20 @@ def strangers(tuples: tf.Tensor) -> tf.Tensor:
     return tf.reshape(pairs, [-1, 2, *tuples.shape[2:]])
 
 
-def truly_strangers(tuples: tf.Tensor, identity: tf.Tensor | None) -> tf.Tensor | None:
-    """Weights of what `strangers` makes of real tuples [n, k, ...]: 0 where both are one identity after all, float32
-    [about n * k / 2]; None where `identity`, int64 [n], is not known.
+def truly_strangers(
+    tuples: tf.Tensor, identity: tf.Tensor | None, weights: tf.Tensor | None = None
+) -> tf.Tensor | None:
+    """Weights of what `strangers` makes of real tuples [n, k, ...]: 0 where both are one identity after all, otherwise
+    the product of the tuples' own `weights`, float32 [n], if there are any: float32 [about n * k / 2]; None where
+    `identity`, int64 [n], is not known.
     """
     if identity is None:
         return None
     half = tf.shape(identity)[0] // 2
-    different = tf.not_equal(identity[:half], identity[half : 2 * half])
-    return tf.repeat(tf.cast(different, tf.float32), tuples.shape[1])
+    pairs = tf.cast(tf.not_equal(identity[:half], identity[half : 2 * half]), tf.float32)
+    if weights is not None:
+        pairs *= weights[:half] * weights[half : 2 * half]
+    return tf.repeat(pairs, tuples.shape[1])
 
 
 def train_embedder(embedder: keras.Model, data: Any, steps: int, augment: str, seed: int) -> None:

@@ -74,13 +74,16 @@ def mix(tuples: tf.Tensor) -> tf.Tensor:
     return tf.concat([tuples[:, :keep], tf.roll(tuples[:, keep:], 1, axis=0)], axis=1)
 
 
-def truly_mixed(tuples: tf.Tensor, identity: tf.Tensor | None) -> tf.Tensor:
+def truly_mixed(
+    tuples: tf.Tensor, identity: tf.Tensor | None, weights: tf.Tensor | None = None
+) -> tf.Tensor:
     """Weights of what `mix` makes, float32 [n]: 0 where both halves show one identity after all, as those of a single
     tuple do.
 
     Args:
         tuples: those that are mixed, [n, k, ...].
         identity: int64 [n], who is in each; None where that is not known.
+        weights: of the tuples themselves, float32 [n], which those of both halves are multiplied by.
 
     Raises:
         ValueError: a batch that is known to hold a single tuple, which has none to be mixed with.
@@ -92,7 +95,8 @@ def truly_mixed(tuples: tf.Tensor, identity: tf.Tensor | None) -> tf.Tensor:
         )
     if identity is None:
         identity = tf.range(tf.shape(tuples)[0])
-    return tf.cast(tf.not_equal(identity, tf.roll(identity, 1, axis=0)), tf.float32)
+    different = tf.cast(tf.not_equal(identity, tf.roll(identity, 1, axis=0)), tf.float32)
+    return different if weights is None else different * weights * tf.roll(weights, 1, axis=0)
 
 
 def zero_centred(score: Score, tuples: tf.Tensor) -> tf.Tensor:

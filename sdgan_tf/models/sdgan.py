@@ -69,8 +69,8 @@ class SDGAN(AdversarialModel):
         seed: of everything random in training.
         **options: of the named networks, such as `dim=32` or `norm="none"`; and those of `Regularizers`, later
             additions all: `mixed`, `r1`, `r2`, `r1_every`, `lecam`, `recognise_i`, `recognise_o`, `recognise_until`;
-            and those of `IdentityFeatures`, likewise: `identity_features`, `identity_steps`, `embedder_dim`,
-            `recognise_by`.
+            and those of `IdentityFeatures`, likewise: `identity_features`, `strangers`, `held_out`, `identity_steps`,
+            `embedder_dim`, `recognise_by`.
 
     Example:
 
@@ -227,8 +227,9 @@ class SDGAN(AdversarialModel):
     def prepare(self, data: Any) -> None:
         """Trains the embedder of identity features on `data`, the training data, unless it is the user's own."""
         if hasattr(self, "prepared"):
-            steps = self.identity_features.identity_steps
-            train_embedder(self.embedder, data, steps, self.augment, self.seed)
+            asked = self.identity_features
+            shown = asked.shown(data)
+            train_embedder(self.embedder, shown, asked.identity_steps, self.augment, self.seed)
             self.prepared.assign(1)
 
     def fit(self, *args: Any, **kwargs: Any) -> Any:
@@ -309,7 +310,7 @@ class SDGAN(AdversarialModel):
     def _update_discriminator(
         self, real: tf.Tensor, identity: tf.Tensor | None
     ) -> dict[str, tf.Tensor]:
-        extras, objective = self.regularizers, self._objective
+        extras, asked, objective = self.regularizers, self.identity_features, self._objective
         codes = self._draw(tf.shape(real)[0], "codes of the discriminator")
         fake = self.as_tuples(self.generator(codes, training=True))
         # One pass over all classes, with batch statistics of their own: the numbers of separate
@@ -325,13 +326,12 @@ class SDGAN(AdversarialModel):
                 if extras.mixed:
                     features.append(penalties.mix(features[0]))
                 scores[name] = self._compare(name, features)
-                loss += weight * self._discriminator_loss(scores[name], real, identity)
-                if name == "matcher" and self.identity_features.strangers:
-                    weights = truly_strangers(real, identity)
+                looked_at = asked.looked_at(identity) if name == "matcher" else None
+                loss += weight * self._discriminator_loss(scores[name], real, identity, looked_at)
+                if name == "matcher" and asked.strangers:
+                    weights = truly_strangers(real, identity, looked_at)
                     strange = self._strangers(features[:2])
-                    loss += self.identity_features.strangers * objective.discriminator_loss(
-                        *strange, weights
-                    )
+                    loss += asked.strangers * objective.discriminator_loss(*strange, weights)
             told = scores["discriminator"]
             if extras.lecam:
                 loss += extras.lecam * penalties.lecam(self.anchors, told[0], told[1])
@@ -370,12 +370,18 @@ class SDGAN(AdversarialModel):
         return loss
 
     def _discriminator_loss(
-        self, scores: list[tf.Tensor], real: tf.Tensor, identity: tf.Tensor | None
+        self,
+        scores: list[tf.Tensor],
+        real: tf.Tensor,
+        identity: tf.Tensor | None,
+        looked_at: tf.Tensor | None,
     ) -> tf.Tensor:
-        """The adversarial loss of one discriminator's scores of real, fake and, where there are any, mixed tuples."""
-        loss = self._objective.discriminator_loss(scores[0], scores[1])
+        """The adversarial loss of one discriminator's scores of real, fake and, where there are any, mixed tuples; with
+        weights of the real ones, float32 [n], where it does not look at all of them.
+        """
+        loss = self._objective.discriminator_loss(scores[0], scores[1], looked_at)
         if self.regularizers.mixed:
-            weights = penalties.truly_mixed(real, identity)
+            weights = penalties.truly_mixed(real, identity, looked_at)
             negative = self._objective.negative_loss(scores[0], scores[2], weights)
             loss += self.regularizers.mixed * negative
         return loss

@@ -482,6 +482,54 @@ def test_the_generator_learns_from_the_strangers(tuples):
     assert added == pytest.approx(2.0 * expected, rel=1e-4)
 
 
+def test_matchers_see_only_identities_that_were_held_out_from_the_embedder(tuples, monkeypatch):
+    images = to_float(tf.constant(tuples()))
+    # The first and the last two are held out.
+    identity = tf.constant([1, 2, 3, 5], tf.int64)
+    asked = {**SEEN, "mixed": 0.5, "strangers": 2.0, "held_out": 2}
+    plain, model = make(rate=1e-3, mixed=0.5), make(rate=1e-3, **asked)
+    codes = model._draw(4, "codes of the discriminator")
+    monkeypatch.setattr(plain, "draw", lambda *_: codes)
+    fake = seen_by(model, model.as_tuples(model.generator(codes, training=True)))
+    real = seen_by(model, images)
+
+    def cost(scores, sign, places=slice(None)):
+        return np.logaddexp(0, sign * scores.numpy()[places]).mean()
+
+    kept, mixed = [0, 2, 3], [0, 3]
+    expected = cost(model.matcher(real), -1, kept) + cost(model.matcher(fake), 1)
+    expected += 0.5 * cost(model.matcher(penalties.mix(real)), 1, mixed)
+    # Of the pairs of strangers the first tuple with the third one is left.
+    # Half of each sum is what a discriminator pays, and half is the matcher's weight.
+    expected = 0.25 * expected + (
+        cost(model.stranger_matcher(strangers(real)), -1, [0, 1])
+        + cost(model.stranger_matcher(strangers(fake)), 1)
+    )
+    added = float(model._update_discriminator(images, identity)["d_loss"])
+    added -= float(plain._update_discriminator(images, identity)["d_loss"])
+    assert added == pytest.approx(expected, rel=1e-3)
+    with pytest.raises(ValueError, match="a batch without `identity`"):
+        model._update_discriminator(images, None)
+
+
+def test_identities_are_held_out_from_the_embedder(monkeypatch):
+    shown = []
+    monkeypatch.setattr(
+        "sdgan_tf.models.sdgan.train_embedder", lambda _, data, *args: shown.append(data.names)
+    )
+    images = np.zeros([12, 8, 8, 3], np.uint8)
+    data = IdentityData(list("abcdef"), [2] * 6, images)
+    for every in (0, 2, 3):
+        make(**SEEN, held_out=every).prepare(data)
+    assert shown == [list("abcdef"), list("ace"), list("abde")]
+    with pytest.raises(ValueError, match="Received: 3 identities, held_out=2"):
+        make(**SEEN, held_out=2).prepare(data.subset(np.arange(3)))
+    with pytest.raises(ValueError, match="Received: held_out=1"):
+        SDGAN(**TINY, **SEEN, held_out=1)
+    with pytest.raises(ValueError, match="where identity_features is above 0"):
+        SDGAN(**TINY, held_out=2)
+
+
 def test_strangers_need_an_embedder_and_a_user_s_matcher_is_made_twice():
     with pytest.raises(ValueError, match="where identity_features is above 0"):
         SDGAN(**TINY, strangers=1.0)
