@@ -19,10 +19,9 @@ from sdgan_tf.models.identity_features import (
     IdentityFeatures,
     embed,
     share_observations,
-    strangers,
     train_embedder,
-    truly_strangers,
 )
+from sdgan_tf.models.judges import Judge
 from sdgan_tf.models.penalties import Regularizers
 from sdgan_tf.models.recognition import Recognition, features_shape
 from sdgan_tf.networks import siamese
@@ -124,13 +123,15 @@ class SDGAN(AdversarialModel):
         self.add("generator", generator, {"codes": [latents.size]}, size, **known)
         self.add("discriminator", discriminator, {"tuples": [k, *size]}, [], **known)
         self._check_options()
-        of_d = ["discriminator"]
+        mixed = self.regularizers.mixed
+        self._judges = [Judge("discriminator", "discriminator", mixed=mixed)]
         if self.identity_features.identity_features:
-            of_d += self._add_identity_features(embedder, matcher, known)
-        logs = ["d_mixed"] if self.regularizers.mixed else []
+            self._judges += self._add_identity_features(embedder, matcher, known)
+        of_d = [judge.name for judge in self._judges]
+        logs = ["d_mixed"] if mixed else []
         self._readers = self._choose_readers()
-        for reader, (judge, recognition) in self._readers.items():
-            inputs = {"features": self._features_shape(judge)}
+        for reader, (sees, recognition) in self._readers.items():
+            inputs = {"features": self._features_shape(sees)}
             self.add(reader, recogniser, inputs, [latents.size], kind="recogniser", **known)
             of_d.append(reader)
             logs += recognition.asked
@@ -142,32 +143,33 @@ class SDGAN(AdversarialModel):
 
     def _add_identity_features(
         self, embedder: str | keras.Model, matcher: str | keras.Model, known: dict[str, Any]
-    ) -> list[str]:
-        """Adds the embedder and what compares embeddings; returns the names of the latter."""
+    ) -> list[Judge]:
+        """Adds the embedder and what compares embeddings; returns the latter."""
+        asked = self.identity_features
         images = {"images": [self.image_size, self.image_size, self.channels]}
-        dim = self.identity_features.embedder_dim
-        self.add("embedder", embedder, images, [None], **{**known, "dim": dim})
-        width = self._features_shape("matcher")[0]
+        self.add("embedder", embedder, images, [None], **{**known, "dim": asked.embedder_dim})
+        width = self._features_shape("embedder")[0]
         self.add("matcher", matcher, {"embeddings": [self.k, width]}, [], **known)
-        compare = ["matcher"]
-        if self.identity_features.strangers:
+        mixed = self.regularizers.mixed
+        judges = [Judge("matcher", "embedder", asked.identity_features, mixed)]
+        if asked.strangers:
             again = matcher if isinstance(matcher, str) else keras_compat.copy_of(matcher)
             pairs = {"embeddings": [2, width]}
             self.add("stranger_matcher", again, pairs, [], kind="matcher", **{**known, "k": 2})
-            compare.append("stranger_matcher")
+            judges.append(Judge("stranger_matcher", "embedder", asked.strangers, strangers=True))
         if isinstance(embedder, str):
             self.prepared = keras_compat.add_counter(self, "prepared")
-        return compare
+        return judges
 
-    def _features_shape(self, judge: str) -> list[int]:
-        """Of what a judge sees in one image."""
+    def _features_shape(self, sees: str) -> list[int]:
+        """Of what is seen in one image, by the discriminator or by the embedder."""
         size = (self.image_size, self.image_size, self.channels)
-        if judge == "discriminator":
+        if sees == "discriminator":
             return features_shape(self.discriminator, self.k, size)
         return list(embed(self.embedder, tf.zeros([1, self.k, *size])).shape[2:])
 
     def _choose_readers(self) -> dict[str, tuple[str, Recognition]]:
-        """The networks that read codes back, by name: who sees what they read, and what of the codes."""
+        """The networks that read codes back, by name: who sees the images for them, and what of the codes."""
         extras = self.regularizers
         apart = self.identity_features.recognise_by == "embedder"
         asked = {
@@ -176,29 +178,27 @@ class SDGAN(AdversarialModel):
                 0.0 if apart else extras.recognise_i,
                 extras.recognise_o,
             ),
-            "identity_recogniser": ("matcher", extras.recognise_i if apart else 0.0, 0.0),
+            "identity_recogniser": ("embedder", extras.recognise_i if apart else 0.0, 0.0),
         }
         return {
-            reader: (judge, Recognition(self.latents, *weights))
-            for reader, (judge, *weights) in asked.items()
+            reader: (sees, Recognition(self.latents, *weights))
+            for reader, (sees, *weights) in asked.items()
             if any(weights)
         }
 
-    @property
-    def _judges(self) -> dict[str, float]:
-        """The weights of the losses of the networks that judge tuples, by name."""
-        beside = self.identity_features.identity_features
-        return {"discriminator": 1.0, **({"matcher": beside} if beside else {})}
+    def _see(self, classes: list[tf.Tensor]) -> dict[str, list[tf.Tensor]]:
+        """What is seen in each image of several classes of tuples, [n, k, ...] for each class, by who sees it."""
+        seen = {"discriminator": siamese.features_of(self.discriminator, classes)}
+        if self.identity_features.identity_features:
+            embeddings = embed(self.embedder, tf.concat(classes, 0))
+            seen["embedder"] = tf.split(embeddings, len(classes))
+        return seen
 
-    def _see(self, judge: str, classes: list[tf.Tensor]) -> list[tf.Tensor]:
-        """What a judge sees in each image of several classes of tuples, [n, k, ...] for each class."""
-        if judge == "discriminator":
-            return siamese.features_of(self.discriminator, classes)
-        return tf.split(embed(self.embedder, tf.concat(classes, 0)), len(classes))
-
-    def _compare(self, judge: str, seen: list[tf.Tensor]) -> list[tf.Tensor]:
-        """A judge's scores of several classes of tuples, given what it sees in them, float32 [n] for each class."""
-        return siamese.scores_of(getattr(self, judge), seen)
+    def _scores(
+        self, judge: Judge, seen: Mapping[str, list[tf.Tensor]], mix: bool = False
+    ) -> list[tf.Tensor]:
+        """A judge's scores of several classes of tuples, given what is seen in them, float32 for each class."""
+        return siamese.scores_of(getattr(self, judge.name), judge.classes(seen[judge.sees], mix))
 
     def _check_options(self) -> None:
         discriminator, mixed = self.discriminator, self.regularizers.mixed
@@ -284,16 +284,13 @@ class SDGAN(AdversarialModel):
         if loss < LEAST_LOSS:
             return [f"the discriminator tells all fakes (d_loss {loss:.4f}, below {LEAST_LOSS})"]
         # Without what is added for penalties and readings, which has no such measure.
-        extras, zero = self.regularizers, tf.zeros([1])
-        chance = self._objective.discriminator_loss(zero, zero)
-        chance += extras.mixed * self._objective.negative_loss(zero, zero)
-        chance *= sum(self._judges.values())
-        chance += self.identity_features.strangers * self._objective.discriminator_loss(zero, zero)
+        extras = self.regularizers
+        chance = sum(judge.chance(self._objective) for judge in self._judges)
         chance += extras.recognise_i + extras.recognise_o
-        if extras.lecam or loss < MOST_LOSS * float(chance):
+        if extras.lecam or loss < MOST_LOSS * chance:
             return []
         return [
-            f"the discriminator has diverged (d_loss {loss:.2f}, {float(chance):.2f} for one that guesses)"
+            f"the discriminator has diverged (d_loss {loss:.2f}, {chance:.2f} for one that guesses)"
         ]
 
     def _draw(self, count: tf.Tensor, stream: str) -> tf.Tensor:
@@ -302,10 +299,6 @@ class SDGAN(AdversarialModel):
             return codes
         shared = share_observations(self.as_tuples(codes), self.d_i)
         return tf.reshape(shared, [-1, self.latents.size])
-
-    def _strangers(self, seen: list[tf.Tensor]) -> list[tf.Tensor]:
-        """Scores of pairs of two identities, float32 [n] for each class of embeddings [n, k, d]."""
-        return [self.stranger_matcher(strangers(part), training=True) for part in seen]
 
     def _update_discriminator(
         self, real: tf.Tensor, identity: tf.Tensor | None
@@ -319,23 +312,16 @@ class SDGAN(AdversarialModel):
         batch = augmentation.augment(tf.concat([real, fake], 0), self._operations, seed)
         real, fake = tf.split(batch, 2)
         with tf.GradientTape() as tape:
-            seen, scores, loss = {}, {}, tf.zeros([])
-            for name, weight in self._judges.items():
-                features = self._see(name, [real, fake])
-                seen[name] = features[1]
-                if extras.mixed:
-                    features.append(penalties.mix(features[0]))
-                scores[name] = self._compare(name, features)
-                looked_at = asked.looked_at(identity) if name == "matcher" else None
-                loss += weight * self._discriminator_loss(scores[name], real, identity, looked_at)
-                if name == "matcher" and asked.strangers:
-                    weights = truly_strangers(real, identity, looked_at)
-                    strange = self._strangers(features[:2])
-                    loss += asked.strangers * objective.discriminator_loss(*strange, weights)
+            seen = self._see([real, fake])
+            scores = {judge.name: self._scores(judge, seen, mix=True) for judge in self._judges}
+            loss = tf.zeros([])
+            for judge in self._judges:
+                looked_at = asked.looked_at(identity) if judge.sees == "embedder" else None
+                loss += judge.loss(objective, scores[judge.name], real, identity, looked_at)
             told = scores["discriminator"]
             if extras.lecam:
                 loss += extras.lecam * penalties.lecam(self.anchors, told[0], told[1])
-            recognition, costs = self._read(seen, codes)
+            recognition, costs = self._read({who: parts[1] for who, parts in seen.items()}, codes)
             loss += recognition
         gradients = self.gradients("d", tape, loss)
         self.apply_gradients("d", self._add_penalties(gradients, real, fake))
@@ -354,36 +340,13 @@ class SDGAN(AdversarialModel):
             classes = [fake, real] if self._objective.pairing else [fake]
             seed = self.random("augmentation of the generator")
             batch = augmentation.augment(tf.concat(classes, 0), self._operations, seed)
-            parts = tf.split(batch, len(classes))
-            seen, loss = {}, tf.zeros([])
-            for name, weight in self._judges.items():
-                features = self._see(name, parts)
-                seen[name] = features[0]
-                scores = self._compare(name, features)
-                loss += weight * self._objective.generator_loss(*scores)
-                if name == "matcher" and self.identity_features.strangers:
-                    loss += self.identity_features.strangers * self._objective.generator_loss(
-                        *self._strangers(features)
-                    )
-            loss += self._read(seen, codes, self.regularizers.recognise_until)[0]
+            seen, loss = self._see(tf.split(batch, len(classes))), tf.zeros([])
+            for judge in self._judges:
+                scores = self._scores(judge, seen)
+                loss += judge.weight * self._objective.generator_loss(*scores)
+            fakes = {who: parts[0] for who, parts in seen.items()}
+            loss += self._read(fakes, codes, self.regularizers.recognise_until)[0]
         self.move("g", tape, loss)
-        return loss
-
-    def _discriminator_loss(
-        self,
-        scores: list[tf.Tensor],
-        real: tf.Tensor,
-        identity: tf.Tensor | None,
-        looked_at: tf.Tensor | None,
-    ) -> tf.Tensor:
-        """The adversarial loss of one discriminator's scores of real, fake and, where there are any, mixed tuples; with
-        weights of the real ones, float32 [n], where it does not look at all of them.
-        """
-        loss = self._objective.discriminator_loss(scores[0], scores[1], looked_at)
-        if self.regularizers.mixed:
-            weights = penalties.truly_mixed(real, identity, looked_at)
-            negative = self._objective.negative_loss(scores[0], scores[2], weights)
-            loss += self.regularizers.mixed * negative
         return loss
 
     def _read(
@@ -392,13 +355,13 @@ class SDGAN(AdversarialModel):
         """What it costs to read the codes, float32 [n * k, d_i + d_o], back from each image of fake tuples.
 
         Args:
-            seen: the features of the tuples, [n, k, ...], by discriminator.
+            seen: the features of the tuples, [n, k, ...], by who sees them.
             codes: that they were made of.
             until: errors below it cost no less.
         """
         costs, total = {}, tf.zeros([])
-        for reader, (judge, recognition) in self._readers.items():
-            singles = tf.reshape(seen[judge], [-1, *seen[judge].shape[2:]])
+        for reader, (sees, recognition) in self._readers.items():
+            singles = tf.reshape(seen[sees], [-1, *seen[sees].shape[2:]])
             cost, parts = recognition.cost(getattr(self, reader), singles, codes, until)
             costs.update(parts)
             total += cost
