@@ -1,11 +1,13 @@
 """What a million pictures cost: the build, opening, tuples from cold and warm disk, the start of a run.
 
-  python benchmarks/scale.py --folder=EMPTY [--identities=100000] [--observations=10] [--giant=100000] [--json=FILE]
+  python benchmarks/scale.py --folder=EMPTY [--identities=100000] [--observations=10] [--giant=100000] [--minutes=0]
+      [--json=FILE]
 
 Builds `--files` JPEGs, 10 an identity, by `data.build`, for the time that a picture takes. Then so many identities of
 so many pictures, and one more that has `--giant` of them, by the same build, but with noise in place of what files
 would be read and decoded to: that takes the time, and the memory, of all else in a build of millions. Measures on what was
-built, with the giant and without. Every phase runs in a process of its own. The pictures take three times 3.4 GB of disk.
+built, with the giant and without. Last, `--minutes` of drawing batches at the pace of a fast train step tell whether anything
+grows. Every phase runs in a process of its own. The pictures take three times 3.4 GB of disk.
 """
 
 from __future__ import annotations
@@ -46,20 +48,28 @@ flags.DEFINE_integer("giant", 100_000, "Pictures of the one further identity.", 
 flags.DEFINE_integer("files", 20_000, "Files that are read and decoded.", 20)
 flags.DEFINE_integer("image_size", 32, "Edge of the pictures.", 8)
 flags.DEFINE_integer("batches", 20_000, "Batches to draw from warm disk.", 10)
+flags.DEFINE_float("minutes", 0, "How long to draw batches for what may grow; 0 for not at all.", 0)
 flags.DEFINE_string("json", "", "Where to write the numbers as JSON.")
 
 ROOT = Path(__file__).parents[1]
 BATCH_SIZE = 16
+# Of a fast train step, for what may grow.
+STEPS_PER_SECOND = 50
 # Sorts behind all others, so that their pictures lie in one piece in front of its own; and is in the training part.
 GIANT = "~the giant"
 # The small model of the quick start, for pictures of another size.
 QUICKSTART = ("--flagfile=flags/quickstart.cfg", "--precision=float32")
 
 
-def status(name: str) -> float:
-    """A line of /proc/self/status in MB. RssAnon is memory of the process alone, without mapped files."""
+def number_of(name: str) -> int:
+    """A number that /proc/self/status tells of this process."""
     lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(f"{name}:"))
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
+
+
+def status(name: str) -> float:
+    """One of them in MB. RssAnon is memory of the process alone, without mapped files."""
+    return number_of(name) / 1024
 
 
 @contextlib.contextmanager
@@ -187,6 +197,27 @@ def draw(folder: str, batches: int, cold: bool) -> dict:
     return results
 
 
+def endure(folder: str, minutes: float) -> dict:
+    """What the process has a minute after the start and at the end of so many minutes."""
+    iterator = iter(sd.data.from_built(folder).split().train.tuples(k=2, batch_size=BATCH_SIZE))
+    start, drawn, told = time.monotonic(), 0, []
+    for seconds in (min(60, 6 * minutes), 60 * minutes):
+        while time.monotonic() < start + seconds:
+            next(iterator)
+            drawn += 1
+            time.sleep(max(0.0, start + drawn / STEPS_PER_SECOND - time.monotonic()))
+        handles = len(list(Path("/proc/self/fd").iterdir()))
+        told.append(
+            {
+                "batches": drawn,
+                "mb": status("RssAnon"),
+                "handles": handles,
+                "threads": number_of("Threads"),
+            }
+        )
+    return {"minutes": (time.monotonic() - start) / 60, "first": told[0], "last": told[1]}
+
+
 def train_step(size: int) -> dict:
     """The small train step of the quick start at this size."""
     import tensorflow as tf
@@ -246,6 +277,8 @@ def main(_) -> None:
     results["train step"] = alone(train_step, size)
     for name, data in (("few", "--drawn_identities=40"), ("many", f"--data_dir={built}")):
         results[f"start, {name}"] = alone(start_of_a_run, size, str(folder / name), data)
+    if FLAGS.minutes:
+        results["growth"] = alone(endure, built, FLAGS.minutes)
     if FLAGS.json:
         Path(FLAGS.json).write_text(json.dumps(results, indent=2))
 

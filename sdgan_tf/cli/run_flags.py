@@ -37,8 +37,9 @@ def define(values: flags.FlagValues) -> None:
         "strategy",
         "one",
         strategies.CHOICES,
-        "Train on one device; on a replica for each GPU of this machine (mirrored); or on all devices of all workers "
-        "that the environment variable TF_CONFIG lists (multiworker).",
+        "Train on one device; on a replica for each GPU of this machine (mirrored); on all devices of all workers "
+        "that the environment variable TF_CONFIG lists (multiworker); or on all cores of the TPU that TPU_NAME names, by "
+        "default this machine's (tpu), which has never been tried on one.",
         **at,
     )
     flags.DEFINE_integer(

@@ -17,8 +17,9 @@ What holds when the process, the machine or the network ends at any moment:
   others have changed the same files on the store meanwhile, the store is right and the working copy is made like it.
 - While a process trains in a working copy, others on this machine use it as it is.
 
-A failing store is asked again for a minute. Two machines that write the same run or folder at once are not told apart, since
-stores have no locks. What has a name that begins with a dot is neither fetched nor uploaded.
+A failing store is asked again for two minutes, or as many seconds as the environment variable SDGAN_PATIENCE says, and one that
+takes a request and says nothing has failed after 40 seconds, and later with large files. Two machines that write the same run
+or folder at once are not told apart, since stores have no locks. What has a name that begins with a dot is neither fetched nor uploaded.
 """
 
 from sdgan_tf.stores.remote import StoreError, opened

@@ -56,7 +56,7 @@ class WorkingCopy:
         for _ in range(ATTEMPTS):
             if _trained_in(self.path):
                 return
-            with contextlib.suppress(Changed), self._held():
+            with contextlib.suppress(Changed), self._held(), self._told("read"):
                 self._fetch(strict)
                 return
         raise StoreError(f"{self.url} changes faster than it can be read. Try again.")
@@ -128,9 +128,10 @@ class WorkingCopy:
             parts = [file.with_name(f".{file.name}.{os.getpid()}.part") for file in files]
             for file in files:
                 file.parent.mkdir(parents=True, exist_ok=True)
-            self._remote.get(some, parts)
-            for name, part, file in zip(some, parts, files):
-                if part.stat().st_size != int(there[name].split()[0]):
+            sizes = [int(there[name].split()[0]) for name in some]
+            self._remote.get(some, parts, sum(sizes))
+            for name, part, file, size in zip(some, parts, files, sizes):
+                if part.stat().st_size != size:
                     raise Changed
                 os.replace(part, file)
                 self._record[name] = [there[name], _sign(file)]
@@ -210,16 +211,18 @@ class WorkingCopy:
         os.replace(part, self._home / "record.json")
 
     @contextlib.contextmanager
-    def _told(self) -> Iterator[None]:
-        """Adds to the error of a store that cannot be written what is there and what is here."""
+    def _told(self, doing: str = "written") -> Iterator[None]:
+        """Adds to the error of a store that cannot be read or written what is there and what is here."""
         try:
             yield
         except StoreError as error:
             steps = [n for n in self._record if re.fullmatch(r"(.*/)?step-\d+\.npz", n)]
-            good = f" The last good checkpoint there is {self.url}/{max(steps)}." if steps else ""
-            raise StoreError(
-                f"{error}{good} What the store lacks is kept below {self._home}: the same command again uploads it and goes on."
-            ) from error.__cause__
+            told = f"{error}"
+            if steps:
+                told += f" The last good checkpoint there is {self.url}/{max(steps)}."
+            if steps or doing == "written":
+                told += f" What the store lacks is kept below {self._home}: the same command again uploads it and goes on."
+            raise StoreError(told) from error.__cause__
 
 
 _copies: dict[Path, WorkingCopy] = {}

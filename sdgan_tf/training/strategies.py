@@ -9,7 +9,7 @@ import os
 
 import tensorflow as tf
 
-CHOICES = ("one", "mirrored", "multiworker")
+CHOICES = ("one", "mirrored", "multiworker", "tpu")
 JIT = ("auto", "on", "off")
 TF_CONFIG_HELP = (
     'TF_CONFIG lists the workers and says which of them this is: {"cluster": {"worker": ["HOST:PORT", ...]}, "task": '
@@ -23,13 +23,14 @@ def make(name: str, replicas: int = 0) -> tf.distribute.Strategy:
     Args:
         name: `"one"` for one device; `"mirrored"` for a replica of the model on each GPU of this machine; `"multiworker"`
             for one on each device of all workers that the environment variable TF_CONFIG lists, as Kubeflow, Vertex AI
-            and SageMaker set it.
+            and SageMaker set it; `"tpu"` for one on each core of the TPU that the environment variable TPU_NAME names,
+            by default the one of this machine. The last has never been run on a TPU.
         replicas: of `"mirrored"`: on how many GPUs, or, where there are none, on how many parts of the processor, which
             is of use to try it; 0 for all GPUs.
 
     Raises:
         ValueError: there is no such strategy, there are fewer GPUs, or TF_CONFIG is missing or damaged.
-        RuntimeError: the workers did not come together.
+        RuntimeError: the workers did not come together, or there is no TPU.
     """
     if name not in CHOICES or replicas < 0 or (replicas and name != "mirrored"):
         raise ValueError(
@@ -40,6 +41,8 @@ def make(name: str, replicas: int = 0) -> tf.distribute.Strategy:
         return tf.distribute.get_strategy()
     if name == "mirrored":
         return tf.distribute.MirroredStrategy(_devices(replicas) if replicas else None)
+    if name == "tpu":
+        return _tpu(os.environ.get("TPU_NAME") or "local")
     own = _own_address(os.environ.get("TF_CONFIG"))
     try:
         return tf.distribute.MultiWorkerMirroredStrategy()
@@ -67,14 +70,18 @@ def compiles(asked: str, strategy: tf.distribute.Strategy) -> tuple[bool, str]:
         strategy: that the model is made under.
 
     Raises:
-        ValueError: it is asked for on several replicas, which cannot meet inside of what XLA compiles.
+        ValueError: it is asked for on several replicas, which cannot meet inside of what XLA compiles; or is not wanted on
+            a TPU, which takes nothing else.
     """
-    several = strategy.num_replicas_in_sync > 1
-    if asked not in JIT or (asked == "on" and several):
+    on_tpu = isinstance(strategy, tf.distribute.TPUStrategy)
+    several = strategy.num_replicas_in_sync > 1 and not on_tpu
+    if asked not in JIT or (asked == "on" and several) or (asked == "off" and on_tpu):
         raise ValueError(
-            f"Whether XLA compiles is one of {JIT}, and it compiles the step of one replica only. "
+            f"Whether XLA compiles is one of {JIT}. It compiles the step of one replica only, and TPUs take no other. "
             f"Received: jit={asked!r} on {strategy.num_replicas_in_sync} replicas"
         )
+    if on_tpu:
+        return True, "a TPU takes no other step"
     if asked != "auto":
         return asked == "on", "as asked"
     if several:
@@ -82,6 +89,21 @@ def compiles(asked: str, strategy: tf.distribute.Strategy) -> tuple[bool, str]:
     if any(tf.config.list_physical_devices(kind) for kind in ("GPU", "TPU")):
         return True, "there is a GPU or TPU"
     return False, "it is several times slower on a processor"
+
+
+def _tpu(name: str) -> tf.distribute.Strategy:
+    """A replica on each core of a TPU."""
+    try:
+        resolver = tf.distribute.cluster_resolver.TPUClusterResolver(name)
+        tf.config.experimental_connect_to_cluster(resolver)
+        tf.tpu.experimental.initialize_tpu_system(resolver)
+        return tf.distribute.TPUStrategy(resolver)
+    # The last where the name leads to no machine.
+    except (ValueError, tf.errors.OpError, OSError) as error:
+        raise RuntimeError(
+            f"There is no TPU: {str(error).splitlines()[0][:200]}. Train on a machine that has one, name one by TPU_NAME, or "
+            f"choose another strategy. Received: strategy='tpu', TPU_NAME = {name!r}"
+        ) from error
 
 
 def _devices(replicas: int) -> list[str]:

@@ -27,8 +27,6 @@ class Server:
             "AWS_ACCESS_KEY_ID": "somebody",
             "AWS_SECRET_ACCESS_KEY": "secret",
             "AWS_DEFAULT_REGION": "us-east-1",
-            # It is asked again by us.
-            "AWS_MAX_ATTEMPTS": "1",
         }
         command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
         self._process = subprocess.Popen(
@@ -52,6 +50,10 @@ class Server:
     def deny(self, denied=True):
         """Refuse everybody from now on, or nobody."""
         self.ask("POST", "/moto-api/reset-auth", b"0" if denied else b"inf")
+
+    def silence(self):
+        """Take requests from now on, and say nothing."""
+        self._process.send_signal(signal.SIGSTOP)
 
     def end(self):
         """Go away."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+
 import pytest
 
 from sdgan_tf.cli import data, generate, train
@@ -51,7 +54,7 @@ def test_a_store_that_stays_away_is_waited_for_once(memory, waits, monkeypatch):
             atomic_file(path) as file,
         ):
             file.write(b"1")
-        assert 50 < sum(waits) <= 60
+        assert 110 < sum(waits) <= 120
     assert path.read_bytes() == b"1"
 
 
@@ -71,6 +74,54 @@ def test_what_waiting_does_not_mend_is_told_at_once(memory, waits, monkeypatch, 
     with pytest.raises(StoreError, match=advice):
         local_path("memory://bucket/run")
     assert not waits
+
+
+def test_how_long_it_is_waited_for_is_asked_by_the_environment(memory, waits, monkeypatch):
+    path = local_path("memory://bucket/file")
+    monkeypatch.setattr(type(memory), "put_file", fails(OSError("away"), 10**3, None))
+    monkeypatch.setenv("SDGAN_PATIENCE", "3")
+    with pytest.raises(StoreError, match="away"):
+        write_json(path, {})
+    assert waits == [0.5, 1]
+    monkeypatch.setenv("SDGAN_PATIENCE", "long")
+    with pytest.raises(ValueError, match="Received: SDGAN_PATIENCE='long'"):
+        local_path("memory://bucket/other")
+
+
+def test_a_call_of_any_store_ends(memory, monkeypatch):
+    import fsspec.asyn
+
+    class Silent(fsspec.asyn.AsyncFileSystem):
+        protocol = "silent"
+
+        async def _find(self, *arguments, **options):
+            await asyncio.sleep(10**6)
+
+    fsspec.register_implementation("silent", Silent, clobber=True)
+    monkeypatch.setattr(remote, "LISTING", 0.1)
+    monkeypatch.setenv("SDGAN_PATIENCE", "0")
+    with pytest.raises(StoreError, match="silent://bucket/run cannot be read: no answer in time"):
+        local_path("silent://bucket/run")
+
+
+def test_a_server_that_takes_requests_and_says_nothing(server, monkeypatch):
+    import s3fs
+
+    monkeypatch.setattr(s3fs.S3FileSystem, "read_timeout", 0.5)
+    monkeypatch.setattr(remote, "ANSWER", 0.5)
+    monkeypatch.setenv("SDGAN_PATIENCE", "1")
+    run = local_path("s3://bucket/run")
+    run.mkdir()
+    write_json(run / "step-00000001.npz", {})
+    server.silence()
+    start = time.monotonic()
+    told = "(Read timeout|no answer in time).* The last good checkpoint there is s3://bucket/run/step-00000001.npz. What"
+    with pytest.raises(StoreError, match=told):
+        write_json(run / "step-00000002.npz", {"a": 2})
+    assert time.monotonic() - start < 10
+    assert (run / "step-00000002.npz").exists()
+    with pytest.raises(StoreError, match=f"cannot be read.*{told}"):
+        local_path("s3://bucket/run")
 
 
 def test_what_is_not_installed_is_named():

@@ -35,6 +35,15 @@ def test_strategies_are_refused_where_they_make_no_sense():
         strategies.make("all")
 
 
+@pytest.mark.parametrize("name", ["local", "no-tpu-of-that-name"])
+def test_where_there_is_no_tpu(name, monkeypatch):
+    monkeypatch.setenv("TPU_NAME", name)
+    with pytest.raises(
+        RuntimeError, match=f"There is no TPU: .*strategy='tpu', TPU_NAME = '{name}'"
+    ):
+        strategies.make("tpu")
+
+
 class Several:
     num_replicas_in_sync = 2
 
