@@ -101,7 +101,7 @@ def _tpu(name: str) -> tf.distribute.Strategy:
     # The last where the name leads to no machine.
     except (ValueError, tf.errors.OpError, OSError) as error:
         raise RuntimeError(
-            f"There is no TPU: {str(error).splitlines()[0][:200]}. Train on a machine that has one, name one by TPU_NAME, or "
+            f"There is no TPU: {str(error).partition('. ')[0].rstrip('.')}. Train on a machine that has one, name one by TPU_NAME, or "
             f"choose another strategy. Received: strategy='tpu', TPU_NAME = {name!r}"
         ) from error
 

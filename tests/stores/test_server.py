@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -13,6 +17,7 @@ import sdgan_tf as sd
 from sdgan_tf.cli import data, evaluate, export, generate, train
 from sdgan_tf.stores import shown
 from tests import commands, tiny
+from tests.training.test_cluster import LIMIT, free_ports
 
 # Lines of the log and checkpoints fall together at no step but the last.
 ASKED = (
@@ -22,6 +27,16 @@ ASKED = (
 )  # fmt: skip
 # What tells of the time or the process, and so differs between equal runs.
 UNLIKE = ("clock.json", "versions.json", "flags.cfg", "metrics.jsonl", ".lock", "tensorboard")
+
+
+def pictures(folder):
+    """Write two pictures of noise of each of 30 identities."""
+    rng = np.random.default_rng(0)
+    for name in range(30):
+        (folder / f"{name}").mkdir(parents=True)
+        for number in range(2):
+            pixels = rng.integers(0, 256, [20, 20, 3], np.uint8)
+            Image.fromarray(pixels).save(folder / f"{name}" / f"{number}.png")
 
 
 def products(run):
@@ -46,13 +61,8 @@ def test_build_train_kill_resume_evaluate_export_load(server, machine, tmp_path,
     import s3fs
 
     store = s3fs.S3FileSystem()
-    rng = np.random.default_rng(0)
     faces = tmp_path / "faces"
-    for name in range(30):
-        (faces / f"{name}").mkdir(parents=True)
-        for number in range(2):
-            pixels = rng.integers(0, 256, [20, 20, 3], np.uint8)
-            Image.fromarray(pixels).save(faces / f"{name}" / f"{number}.png")
+    pictures(faces)
     store.put(str(faces), "bucket/faces", recursive=True)
     done(data, "build", "s3://bucket/faces", "--image_size=16", "--out=s3://bucket/built")
     assert {name.rsplit("/", 1)[1] for name in store.find("bucket/built")} == {
@@ -97,3 +107,46 @@ def test_build_train_kill_resume_evaluate_export_load(server, machine, tmp_path,
     expected = sd.load_run(undisturbed).generate(2, 2, seed=1)
     np.testing.assert_array_equal(model.generate(2, 2, seed=1), expected)
     np.testing.assert_array_equal(sd.load_run("s3://bucket/run").generate(2, 2, seed=1), expected)
+
+
+def worker(run, hosts, index, folder):
+    """Start a worker on a machine of its own; what it says goes to a file."""
+    config = {"cluster": {"worker": hosts}, "task": {"type": "worker", "index": index}}
+    asked = (*ASKED, "--batch_size=4", "--norm=none", "--strategy=multiworker", f"--run_dir={run}")
+    own = {"TF_CONFIG": json.dumps(config), "SDGAN_CACHE": f"{folder}/worker-{index}"}
+    with open(folder / f"{index}.log", "a") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "sdgan_tf.cli.train", *asked],
+            env={**os.environ, "PYTHONPATH": str(commands.ROOT), **own},
+            stdout=log,
+            stderr=log,
+        )
+
+
+@pytest.mark.slow
+@pytest.mark.once
+def test_two_workers_with_all_on_a_store_one_of_them_killed(server, tmp_path, done):
+    import s3fs
+
+    def together(run):
+        hosts = free_ports()
+        return [worker(run, hosts, index, tmp_path) for index in range(2)]
+
+    store = s3fs.S3FileSystem()
+    pictures(tmp_path / "faces")
+    done(data, "build", tmp_path / "faces", "--image_size=16", "--out=s3://bucket/built")
+    assert [one.wait(LIMIT) for one in together("s3://bucket/whole")] == [0, 0]
+    workers = together("s3://bucket/run")
+    limit = time.monotonic() + LIMIT
+    while not store.exists("bucket/run/checkpoints/step-00000006.npz"):
+        assert [one.poll() for one in workers] == [None, None] and time.monotonic() < limit
+        time.sleep(0.02)
+        store.invalidate_cache()
+    workers[1].send_signal(signal.SIGKILL)
+    assert workers[0].wait(LIMIT) == 1
+    last = "The last good checkpoint is s3://bucket/run/checkpoints/step-"
+    assert last in (tmp_path / "0.log").read_text()
+    assert [one.wait(LIMIT) for one in together("s3://bucket/run")] == [0, 0]
+    for name in ("whole", "run"):
+        store.get(f"bucket/{name}", str(tmp_path / name), recursive=True)
+    assert products(tmp_path / "run") == products(tmp_path / "whole")
