@@ -214,7 +214,7 @@ class InfoGAN(AdversarialModel):
         classes = tf.split(batch, 2)
         parts = self.read_parts.values()
         with tf.GradientTape() as tape:
-            features = siamese.features_of(self.discriminator, classes)
+            features = self._features(*classes)
             scores = siamese.scores_of(self.discriminator, features)
             # A sum in the released code, where the objective is a mean.
             loss = 2 * self._objective.discriminator_loss(*scores)
@@ -234,14 +234,22 @@ class InfoGAN(AdversarialModel):
         means = {"d_real": tf.reduce_mean(scores[0]), "d_fake": tf.reduce_mean(scores[1])}
         return {"d_loss": loss, **means, **logs, **more}
 
+    def _features(self, real: tf.Tensor, fake: tf.Tensor) -> list[tf.Tensor]:
+        """What the discriminator sees in both, each normalised by itself; the moving statistics, by which real images
+        are read later, are of the real ones alone.
+        """
+        (of_real,) = siamese.features_of(self.discriminator, [real])
+        (of_fake,) = siamese.features_of(self.discriminator, [fake], track=False)
+        return [of_real, of_fake]
+
     def _update_generator(self, count: tf.Tensor) -> tf.Tensor:
         codes = self.draw(count, "codes of the generator")
         with tf.GradientTape() as tape:
             fake = self.as_tuples(self.generator(codes, training=True))
             seed = self.random("augmentation of the generator")
             batch = augmentation.augment(fake, self._operations, seed)
-            features = siamese.features_of(self.discriminator, [batch])
-            (scores,) = siamese.scores_of(self.discriminator, features)
+            features = siamese.features_of(self.discriminator, [batch], track=False)
+            (scores,) = siamese.scores_of(self.discriminator, features, track=False)
             loss = self._objective.generator_loss(scores)
             asked = [part for part in self.read_parts.values() if self._weight(part)]
             costs, _ = self._recognition(features[0], codes, asked)

@@ -18,7 +18,8 @@ from sdgan_tf.registry import check_choices, register
 
 # As in the released code; the paper's text says .1.
 SLOPE = 0.01
-NORM = {"epsilon": 1e-5, "spread": 0.02}
+# Moving statistics follow within tens of steps: the released code has none that work, and weights move fast.
+NORM = {"epsilon": 1e-5, "spread": 0.02, "momentum": 0.9}
 
 
 class Convolution(NamedTuple):

@@ -37,10 +37,14 @@ def _size(image_size: int, narrow: int, levels: int) -> tuple[int, int]:
     return image_size, image_size // narrow
 
 
-def _pair(maps: tf.Tensor, layers: Sequence[Conv]) -> tf.Tensor:
+def _rectify(maps: tf.Tensor, slope: float) -> tf.Tensor:
+    return tf.nn.leaky_relu(maps, slope) if slope else tf.nn.relu(maps)
+
+
+def _pair(maps: tf.Tensor, layers: Sequence[Conv], slope: float) -> tf.Tensor:
     """Two convolutions beside a skip."""
     first, second = layers
-    return maps + tf.nn.relu(second(tf.nn.relu(first(maps))))
+    return maps + _rectify(second(_rectify(first(maps), slope)), slope)
 
 
 class _Tower:
@@ -49,7 +53,8 @@ class _Tower:
     The layers belong to the network that makes the tower, which keeps them in `layers`.
     """
 
-    def __init__(self, dim: int, levels: int, options: dict[str, Any]):
+    def __init__(self, dim: int, levels: int, slope: float, options: dict[str, Any]):
+        self.slope = slope
         self.levels = [
             [Conv(dim * (level + 1), 3, 1, **options) for _ in range(2)] for level in range(levels)
         ]
@@ -63,10 +68,10 @@ class _Tower:
         """The maps at the end of each level, the largest first."""
         seen = []
         for level, pair in enumerate(self.levels):
-            maps = _pair(maps, pair)
+            maps = _pair(maps, pair, self.slope)
             seen.append(maps)
             if level < len(self.strides):
-                maps = tf.nn.relu(self.strides[level](maps))
+                maps = _rectify(self.strides[level](maps), self.slope)
         return seen
 
 
@@ -94,6 +99,7 @@ class PersonEncoder(keras.Model):
         crop_size: edge in pixels to which a region is resized.
         background: width of the code of the background, 0 for none.
         narrow: by how many times an image is less wide than high.
+        slope: see `PersonGenerator`.
 
     Attributes:
         shown: how many identities `known` goes through.
@@ -114,6 +120,7 @@ class PersonEncoder(keras.Model):
         crop_size: int = 48,
         background: int = 128,
         narrow: int = 1,
+        slope: float = 0.0,
         **kwargs: Any,
     ):
         # Poses keep their precision; layers cast what they take themselves.
@@ -132,14 +139,15 @@ class PersonEncoder(keras.Model):
         self.crop_size = crop_size
         self.background = background
         self.narrow = narrow
+        self.slope = slope
         self._height, self._width = _size(image_size, narrow, tower_levels if background else 1)
         _size(crop_size, 1, tower_levels)
         options = {**policy_of(self), "initializer": _INITIALIZER}
         self.start = [Conv(dim, 3, 1, **options) for _ in range(3)]
-        self._person = _Tower(dim, tower_levels, options)
+        self._person = _Tower(dim, tower_levels, slope, options)
         self.person_layers = self._person.layers
         self.describe_region = Linear(REGION, **options)
-        self._behind = _Tower(dim, tower_levels, options) if background else None
+        self._behind = _Tower(dim, tower_levels, slope, options) if background else None
         self.background_layers = self._behind.layers if background else []
         self.describe_background = Linear(background, **options) if background else None
         self.shown = min(training_identities, REMEMBERED)
@@ -164,8 +172,8 @@ class PersonEncoder(keras.Model):
         labels: tf.Tensor,
         training: bool = False,
     ) -> tf.Tensor:
-        maps = tf.nn.relu(self.start[0](images))
-        maps = _pair(maps, self.start[1:])
+        maps = _rectify(self.start[0](images), self.slope)
+        maps = _pair(maps, self.start[1:], self.slope)
         masks = tf.cast(masks, maps.dtype)
         codes = [self._regions(maps * masks, poses)]
         if self._behind is not None:
@@ -193,7 +201,7 @@ class PersonEncoder(keras.Model):
 
     def get_config(self) -> dict[str, Any]:
         names = ("training_identities", "image_size", "channels", "dim", "tower_levels", "regions")
-        names += ("crop_size", "background", "narrow")
+        names += ("crop_size", "background", "narrow", "slope")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
@@ -247,6 +255,9 @@ class PersonGenerator(keras.Model):
         dim: channels of the first maps.
         levels: levels of the U-Net.
         narrow: by how many times an image is less wide than high.
+        slope: later addition: of leaky ReLUs in place of ReLUs, in encoder and U-Net. Where networks are narrow and rates
+            high, ReLUs of the first layer die: it sees -1 nearly everywhere in all 18 maps of a pose, and no code and no
+            pose passes it any more.
 
     Call:
         codes float [n, code_size] to images float32 [n, image_size, image_size / narrow, channels]. In training they
@@ -261,6 +272,7 @@ class PersonGenerator(keras.Model):
         dim: int = 128,
         levels: int = 5,
         narrow: int = 1,
+        slope: float = 0.0,
         **kwargs: Any,
     ):
         # Poses keep their precision; layers cast what they take themselves.
@@ -276,10 +288,11 @@ class PersonGenerator(keras.Model):
         self.dim = dim
         self.levels = levels
         self.narrow = narrow
+        self.slope = slope
         self._height, self._width = _size(image_size, narrow, levels)
         options = {**policy_of(self), "initializer": _INITIALIZER}
         self.start = CodedConv(dim, **options)
-        self._down = _Tower(dim, levels, options)
+        self._down = _Tower(dim, levels, slope, options)
         self.down_layers = self._down.layers
         self._smallest = [edge // 2 ** (levels - 1) for edge in (self._height, self._width)]
         self.narrowest = Linear(BOTTLENECK, **options)
@@ -302,12 +315,12 @@ class PersonGenerator(keras.Model):
         maps = pose_maps(codes[:, -POSE:], self._height, self._width)
         appearance = tf.cast(codes[:, :-POSE], dtype)
         maps = tf.ensure_shape(maps, [None, self._height, self._width, KEYPOINTS])
-        maps = tf.nn.relu(self.start([tf.cast(maps, dtype), appearance]))
+        maps = _rectify(self.start([tf.cast(maps, dtype), appearance]), self.slope)
         skips = self._down.climb(maps)
         maps = self.widen(self.narrowest(_flat(skips[-1])))
         maps = tf.reshape(maps, [-1, *self._smallest, self.dim])
         for index, pair in enumerate(self._up):
-            maps = _pair(tf.concat([maps, skips[-1 - index]], -1), pair)
+            maps = _pair(tf.concat([maps, skips[-1 - index]], -1), pair, self.slope)
             if index < len(self.narrower):
                 # Doubled first, as released, the same sums would be made four times over.
                 maps = _double(self.narrower[index](maps))
@@ -315,7 +328,7 @@ class PersonGenerator(keras.Model):
         return images if training else tf.clip_by_value(images, -1.0, 1.0)
 
     def get_config(self) -> dict[str, Any]:
-        names = ("code_size", "image_size", "channels", "dim", "levels", "narrow")
+        names = ("code_size", "image_size", "channels", "dim", "levels", "narrow", "slope")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 

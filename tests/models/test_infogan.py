@@ -107,6 +107,18 @@ def test_a_step_descends_the_released_losses(variance):
         np.testing.assert_allclose(new, old - change, rtol=2e-3, atol=5e-4)
 
 
+def test_real_images_are_read_by_statistics_of_real_ones():
+    model = make()
+    (norm,) = model.discriminator.norms
+    first, second = model.discriminator.convs
+    real = (tf.cast(images()[:, 0], tf.float32) / 127.5 - 1 + 1) / 2
+    seen = second(tf.nn.leaky_relu(first(real), 0.01))
+    before = np.asarray(norm.moving_mean)
+    model.train_step({"images": tf.constant(images())})
+    expected = 0.9 * before + 0.1 * np.mean(seen, (0, 1, 2))
+    np.testing.assert_allclose(norm.moving_mean, expected, rtol=1e-4, atol=1e-6)
+
+
 def test_the_optimizers_are_the_released_ones():
     model = InfoGAN(**TINY)
     model.compile()

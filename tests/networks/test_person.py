@@ -20,7 +20,12 @@ ENCODER |= {"regions": 3, "crop_size": 8, "background": 5}
 @conforms(
     [
         (PersonGenerator, GENERATOR, (POSE + 7,), (8, 8, 3)),
-        (PersonGenerator, {**GENERATOR, "channels": 1, "narrow": 2}, (POSE + 7,), (8, 4, 1)),
+        (
+            PersonGenerator,
+            {**GENERATOR, "channels": 1, "narrow": 2, "slope": 0.2},
+            (POSE + 7,),
+            (8, 4, 1),
+        ),
     ]
 )
 class TestGenerator(NetworkCase):
@@ -144,6 +149,15 @@ def test_a_convolution_of_tiled_codes_without_tiling():
     assert kernel.shape == (3, 3, 8, 4)
     expected = tf.nn.conv2d(tf.concat([maps, tiled], -1), kernel, 1, "SAME")
     np.testing.assert_allclose(out, expected, atol=1e-6)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("slope", [0.0, 0.2])
+def test_codes_pass_units_that_would_be_dead_only_where_they_are_leaky(slope):
+    generator = built(PersonGenerator(**GENERATOR, slope=slope))
+    generator.start.bias.assign([-50.0, -50.0])
+    images = generator(random(2, POSE + 7), training=True)
+    assert bool(np.any(np.asarray(images[0] != images[1]))) == (slope > 0)
 
 
 def test_sizes_that_do_not_halve_are_refused():
