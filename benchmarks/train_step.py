@@ -1,15 +1,16 @@
 """How much of the machine the paper's train steps use.
 
-  python benchmarks/train_step.py [--model=sdgan,sdbegan] [--precision=float32,mixed_bfloat16]
+  python benchmarks/train_step.py [--model=sdgan,sdbegan,modern] [--precision=float32,mixed_bfloat16]
       [--json=FILE]
 
-Times the steps of the paper's SD-DCGAN (dim 64) and SD-BEGAN (dim 128; 64x64, 16 tuples, k = 2)
-against a large matrix product in the same precision, in turns within one run, since machines are
+Times the steps of the paper's SD-DCGAN (dim 64) and SD-BEGAN (dim 128; 64x64, 16 tuples, k = 2), and
+of the networks of flags/modern.cfg by themselves (dim 32), against a large matrix product in the same precision, in turns within one run, since machines are
 shared and noisy. Operations are counted from the layers' shapes.
 """
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import time
@@ -27,14 +28,22 @@ from sdgan_tf.networks.layers import ConvTranspose
 
 FLAGS = flags.FLAGS
 MATRIX = 2048
+# As the flag files of these names have them; modern without its penalties, mixed tuples and identity features.
+MODELS = {
+    "sdgan": sd.SDGAN,
+    "sdbegan": sd.SDBEGAN,
+    "modern": functools.partial(
+        sd.SDGAN, **{"dim": 32, "d_i": 32, "d_o": 32, "norm": "none", "initializer": "he_normal"}
+    ),
+}
 
 
 def define_flags() -> None:
     """Defines the flags of this command, which other ones count operations by, too."""
-    flags.DEFINE_list("model", ["sdgan", "sdbegan"], "Models to measure.")
+    flags.DEFINE_list("model", ["sdgan", "sdbegan"], f"Models to measure, of {', '.join(MODELS)}.")
     flags.DEFINE_list("precision", ["float32", "mixed_bfloat16"], "Policies to measure.")
     flags.DEFINE_integer("rounds", 15, "Turns of step and matrix product; medians are reported.")
-    flags.DEFINE_integer("dim", None, "Width of the networks; the paper's by default.")
+    flags.DEFINE_integer("dim", None, "Width of the networks; that of their flag file by default.")
     flags.DEFINE_integer("batch_size", 16, "Tuples in a step.")
     flags.DEFINE_string("json", "", "Where to write the numbers as JSON.")
 
@@ -90,7 +99,7 @@ def seconds(function, *arguments) -> float:
 def measure(name: str, precision: str, rounds: int) -> dict[str, float]:
     """Medians of step time and matrix-product rate, taken in turns."""
     width = {"dim": FLAGS.dim} if FLAGS.dim else {}
-    model = {"sdgan": sd.SDGAN, "sdbegan": sd.SDBEGAN}[name](precision=precision, **width)
+    model = MODELS[name](precision=precision, **width)
     model.compile()
     shape = (FLAGS.batch_size, model.k, model.image_size, model.image_size, 3)
     batch = tf.constant(np.random.default_rng(0).integers(0, 256, shape, np.uint8))
