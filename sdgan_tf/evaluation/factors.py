@@ -9,15 +9,13 @@ from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
-from tensorflow import keras
-from tqdm.keras import TqdmCallback
 
 from sdgan_tf.data import IdentityData
 from sdgan_tf.evaluation.bootstrap import RESAMPLES, estimates
+from sdgan_tf.evaluation.readers import read_in_batches, train_reader
 from sdgan_tf.images import to_float
 from sdgan_tf.models import ImageModel, variables
 from sdgan_tf.networks import Regressor
-from sdgan_tf.randomness import stateless_seed
 
 # Factors that the regressor explains less of than this, on people it never saw, are left out.
 LEAST_EXPLAINED = 0.3
@@ -46,11 +44,7 @@ class FactorReader:
 
     def read(self, images: np.ndarray, batch_size: int = 256) -> np.ndarray:
         """uint8 [n, h, w, c] to float32 [n, factors], each about 0 to 1."""
-        parts = [
-            self._graph(tf.constant(images[start : start + batch_size])).numpy()
-            for start in range(0, len(images), batch_size)
-        ]
-        return np.concatenate(parts)
+        return read_in_batches(self._graph, images, batch_size)
 
 
 def train_factor_reader(
@@ -83,23 +77,8 @@ def train_factor_reader(
     network = Regressor(train.image_size, train.channels, dim, len(names))
     network.build()
     variables.seed(network, "factors", seed)
-    images, numbers = tf.constant(train.images), tf.constant(targets)
-
-    def batch(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        chosen = tf.random.stateless_uniform(
-            [batch_size],
-            stateless_seed(seed, "batches of the factor reader", step),
-            maxval=len(targets),
-            dtype=tf.int32,
-            alg="philox",
-        )
-        return to_float(tf.gather(images, chosen)), tf.gather(numbers, chosen)
-
-    schedule = keras.optimizers.schedules.CosineDecay(rate, steps)
-    network.compile(keras.optimizers.Adam(schedule), "mse")
-    batches = tf.data.Dataset.range(steps).map(batch, tf.data.AUTOTUNE).prefetch(2)
-    bar = [TqdmCallback(desc="Training the factor reader", leave=False)] if verbose else []
-    network.fit(batches, shuffle=False, verbose=0, callbacks=bar)
+    how = (steps, batch_size, rate, seed, verbose)
+    train_reader(network, "factor reader", train.images, targets, to_float, "mse", *how)
     reader = FactorReader(network, names, train.factors["identity"].shape[1])
     error = np.mean((reader.read(unseen.images) - unseen_targets) ** 2, axis=0)
     reader.explained = 1.0 - error / np.var(unseen_targets, axis=0)

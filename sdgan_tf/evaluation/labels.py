@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 from tensorflow import keras
-from tqdm.keras import TqdmCallback
 
 from sdgan_tf.data import IdentityData
+from sdgan_tf.evaluation.readers import read_in_batches, train_reader
 from sdgan_tf.images import to_float
 from sdgan_tf.models import ImageModel, variables
 from sdgan_tf.networks import Regressor
-from sdgan_tf.randomness import stateless_seed
 
 # Images of each label that are generated: so many identity codes of it, each with so many observation codes.
 CODES, OBSERVATIONS = 20, 5
@@ -82,11 +82,7 @@ class LabelClassifier:
 
     def read(self, images: np.ndarray, batch_size: int = 256) -> np.ndarray:
         """uint8 [n, h, w, c] to probabilities float32 [n, labels]."""
-        parts = [
-            self._graph(tf.constant(images[start : start + batch_size])).numpy()
-            for start in range(0, len(images), batch_size)
-        ]
-        return np.concatenate(parts)
+        return read_in_batches(self._graph, images, batch_size)
 
 
 def resized(images: tf.Tensor, edge: int) -> tf.Tensor:
@@ -121,25 +117,11 @@ def train_label_classifier(
     network = Regressor(edge, train.channels, dim, len(train))
     network.build()
     variables.seed(network, "labels", seed)
-    labels = tf.constant(np.repeat(np.arange(len(train)), train.counts))
-    images = tf.constant(train.images)
-
-    def batch(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        chosen = tf.random.stateless_uniform(
-            [batch_size],
-            stateless_seed(seed, "batches of the label classifier", step),
-            maxval=len(train.images),
-            dtype=tf.int32,
-            alg="philox",
-        )
-        return resized(tf.gather(images, chosen), edge), tf.gather(labels, chosen)
-
+    labels = np.repeat(np.arange(len(train)), train.counts)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    schedule = keras.optimizers.schedules.CosineDecay(rate, steps)
-    network.compile(keras.optimizers.Adam(schedule), loss)
-    batches = tf.data.Dataset.range(steps).map(batch, tf.data.AUTOTUNE).prefetch(2)
-    bar = [TqdmCallback(desc="Training the classifier", leave=False)] if verbose else []
-    network.fit(batches, shuffle=False, verbose=0, callbacks=bar)
+    prepare = functools.partial(resized, edge=edge)
+    how = (steps, batch_size, rate, seed, verbose)
+    train_reader(network, "label classifier", train.images, labels, prepare, loss, *how)
     return LabelClassifier(network, edge)
 
 
