@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
+
+import numpy as np
+from PIL import Image
 
 from sdgan_tf.cli import command
 
@@ -59,3 +63,13 @@ def launch(name: str, *arguments: str, **environment: str) -> subprocess.Complet
         text=True,
         check=False,
     )
+
+
+def pictures(folder: Path, names: Iterable[str], count: int) -> None:
+    """Write so many pictures of noise of each identity."""
+    rng = np.random.default_rng(0)
+    for name in names:
+        (folder / name).mkdir(parents=True)
+        for number in range(count):
+            pixels = rng.integers(0, 256, [20, 20, 3], np.uint8)
+            Image.fromarray(pixels).save(folder / name / f"{number}.png")

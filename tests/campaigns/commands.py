@@ -21,9 +21,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-from PIL import Image
-
 import sdgan_tf.cli.data
 import sdgan_tf.cli.evaluate
 import sdgan_tf.cli.export
@@ -31,7 +28,7 @@ import sdgan_tf.cli.generate
 import sdgan_tf.cli.train  # noqa: F401 - imported before the fork, since it takes the time
 from sdgan_tf.cli import command
 from tests.campaigns.store import Store
-from tests.commands import TINY
+from tests.commands import TINY, pictures
 
 # Seconds after which a command counts as hanging: many, since on a busy machine one of ten seconds takes minutes.
 HANGING = 1200
@@ -155,7 +152,7 @@ class Bench:
         self.references: dict[str, dict[str, str]] = {}
         self.seconds: dict[str, float] = {}
         self.given.mkdir(parents=True)
-        _pictures(self.given / "pictures")
+        pictures(self.given / "pictures", [f"who-{n}" for n in range(12)], 3)
         self.reference("train")
         shutil.copytree(self.place / "run", self.given / "run")
 
@@ -240,12 +237,3 @@ def _log(path: Path) -> bytes:
     for line in lines:
         line.pop("tuples_per_second")
     return json.dumps(lines).encode()
-
-
-def _pictures(folder: Path) -> None:
-    rng = np.random.default_rng(0)
-    for identity in range(12):
-        (folder / f"who-{identity}").mkdir(parents=True)
-        for number in range(3):
-            pixels = rng.integers(0, 256, [20, 20, 3], np.uint8)
-            Image.fromarray(pixels).save(folder / f"who-{identity}" / f"{number}.png")

@@ -11,7 +11,6 @@ import time
 
 import numpy as np
 import pytest
-from PIL import Image
 
 import sdgan_tf as sd
 from sdgan_tf.cli import data, evaluate, export, generate, train
@@ -27,16 +26,6 @@ ASKED = (
 )  # fmt: skip
 # What tells of the time or the process, and so differs between equal runs.
 UNLIKE = ("clock.json", "versions.json", "flags.cfg", "metrics.jsonl", ".lock", "tensorboard")
-
-
-def pictures(folder):
-    """Write two pictures of noise of each of 30 identities."""
-    rng = np.random.default_rng(0)
-    for name in range(30):
-        (folder / f"{name}").mkdir(parents=True)
-        for number in range(2):
-            pixels = rng.integers(0, 256, [20, 20, 3], np.uint8)
-            Image.fromarray(pixels).save(folder / f"{name}" / f"{number}.png")
 
 
 def products(run):
@@ -62,7 +51,7 @@ def test_build_train_kill_resume_evaluate_export_load(server, machine, tmp_path,
 
     store = s3fs.S3FileSystem()
     faces = tmp_path / "faces"
-    pictures(faces)
+    commands.pictures(faces, map(str, range(30)), 2)
     store.put(str(faces), "bucket/faces", recursive=True)
     done(data, "build", "s3://bucket/faces", "--image_size=16", "--out=s3://bucket/built")
     assert {name.rsplit("/", 1)[1] for name in store.find("bucket/built")} == {
@@ -133,7 +122,7 @@ def test_two_workers_with_all_on_a_store_one_of_them_killed(server, tmp_path, do
         return [worker(run, hosts, index, tmp_path) for index in range(2)]
 
     store = s3fs.S3FileSystem()
-    pictures(tmp_path / "faces")
+    commands.pictures(tmp_path / "faces", map(str, range(30)), 2)
     done(data, "build", tmp_path / "faces", "--image_size=16", "--out=s3://bucket/built")
     assert [one.wait(LIMIT) for one in together("s3://bucket/whole")] == [0, 0]
     workers = together("s3://bucket/run")
