@@ -14,6 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from absl import flags, logging
 
@@ -25,6 +26,10 @@ USER_ERRORS = (ValueError, OSError, RuntimeError, ImportError, MemoryError, flag
 # A wrong command line.
 USAGE = 2
 
+# The signals that told this process to end. What a handler raises amid a library's native code comes out of it as an error
+# of the library's own, which says nothing of the signal.
+_signals: list[int] = []
+
 
 def run(name: str) -> None:
     """Runs the command of a module on this process's command line and ends the process.
@@ -32,9 +37,17 @@ def run(name: str) -> None:
     Args:
         name: of the module in full, since absl calls what is run as `__main__` otherwise.
     """
-    # An exception, so that what is told to stop cleans up behind itself.
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    signal.signal(signal.SIGTERM, _end)
+    # Where it is ignored, as in the background of a script, it stays so.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _end)
     sys.exit(call(importlib.import_module(name), sys.argv))
+
+
+def _end(number: int, frame: Any) -> None:
+    """Ends the process by an exception, so that what is told to stop cleans up behind itself."""
+    _signals.append(number)
+    raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
 
 
 def call(module: ModuleType, argv: Sequence[str]) -> int:
@@ -71,8 +84,11 @@ def call(module: ModuleType, argv: Sequence[str]) -> int:
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         return 128 + signal.SIGINT
-    except USER_ERRORS as error:
-        if os.environ.get("SDGAN_TRACEBACK"):
+    except Exception as error:
+        if _signals:
+            print("Interrupted.", file=sys.stderr)
+            return 128 + _signals[0]
+        if not isinstance(error, USER_ERRORS) or os.environ.get("SDGAN_TRACEBACK"):
             raise
         print(f"{name}: {with_flags(shown(error), values)}", file=sys.stderr)
         return 1

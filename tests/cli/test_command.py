@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import sys
 from types import ModuleType
 
@@ -149,6 +150,34 @@ def test_a_mistake_of_ours_keeps_its_traceback():
 
 def test_ctrl_c_before_training_is_no_traceback(capsys):
     assert commands.call(probe(KeyboardInterrupt())) == 130
+    assert capsys.readouterr().err == "Interrupted.\n"
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_that_a_library_turned_into_its_own_error_ends_as_the_signal_does(
+    number, status, capsys, monkeypatch
+):
+    module = probe()
+
+    def main(words, values):
+        try:
+            signal.raise_signal(number)
+        except BaseException as error:
+            # As native code of TensorFlow does.
+            raise RuntimeError(repr(error)) from None
+
+    module.main = main
+    monkeypatch.setattr(command, "_signals", [])
+    monkeypatch.setitem(sys.modules, "probe", module)
+    monkeypatch.setattr(sys, "argv", ["probe"])
+    before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        with pytest.raises(SystemExit) as info:
+            command.run("probe")
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+    assert info.value.code == status
     assert capsys.readouterr().err == "Interrupted.\n"
 
 
