@@ -29,9 +29,11 @@ FLAGS = flags.FLAGS
 flags.DEFINE_integer("scale", 1, "How many times as many cases as the short form has.", 1)
 flags.DEFINE_list("kinds", list(inputs.KINDS), "Which kinds of cases.")
 
-# Seconds that one case may take, and megabytes that a kind may take beyond what it begins with.
+# Seconds that one case may take, and megabytes that the cases of one process may take beyond what it begins with.
 HANGING = 60
 MEGABYTES = 1024
+# Cases of one process: what TensorFlow keeps of every SavedModel that it has loaded is not asked here.
+PORTION = 100
 
 
 @contextlib.contextmanager
@@ -120,10 +122,11 @@ def forked(kind: str, folder: Path, cases: range, campaign: report.Campaign) -> 
 
 
 def tried(kind: str, campaign: report.Campaign) -> None:
-    """Tries all cases of a kind; those after one that ended the process in another process."""
+    """Tries all cases of a kind, some in each process; those after one that ended its process in another."""
     cases = range(inputs.KINDS[kind].count * FLAGS.scale)
     while cases:
-        cases = cases[forked(kind, campaign.folder / kind, cases, campaign) :]
+        count = forked(kind, campaign.folder / kind, cases[:PORTION], campaign)
+        cases = cases[count:]
 
 
 def main(argv: list[str]) -> int:
