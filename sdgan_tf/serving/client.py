@@ -140,10 +140,18 @@ def _understood(ask: Callable, *arguments: Any) -> Any:
         ) from error
 
 
+def _expected(info: Any) -> tuple[tf.TensorShape, tf.DType]:
+    """The shape and the type of an input, as the server says them."""
+    shape = tf.TensorShape(info.tensor_shape)
+    if any(size is not None and size < 0 for size in shape.as_list()):
+        raise ValueError(f"an input of shape {shape}")
+    return shape, tf.dtypes.as_dtype(info.dtype)
+
+
 def _checked(name: str, value: Any, signature: Any) -> np.ndarray:
     """`value` as the signature's input `name`, nothing of it lost."""
     info = signature.inputs[name]
-    shape, dtype = tf.TensorShape(info.tensor_shape), tf.dtypes.as_dtype(info.dtype)
+    shape, dtype = _understood(_expected, info)
     array = np.asarray(value)
     expected = f"`{name}` is {dtype.name} {[size or 'n' for size in shape.as_list()]}"
     if not shape.is_compatible_with(array.shape):

@@ -172,6 +172,19 @@ def test_another_model_is_told_from_ours(client, answers, monkeypatch):
             ask([[0, 1]], [[0, 1]])
 
 
+@pytest.mark.parametrize("shape", [[-17], None], ids=["negative", "of no rank"])
+def test_a_shape_that_none_can_have_is_the_servers_fault(shape, client, answers, monkeypatch):
+    signature = type(answers.signatures["sample"])()
+    signature.CopyFrom(answers.signatures["sample"])
+    changed = signature.inputs["observation_seed"].tensor_shape
+    changed.CopyFrom(tf.TensorShape(None if shape is None else [None]).as_proto())
+    for dimension, size in zip(changed.dim, shape or ()):
+        dimension.size = size
+    monkeypatch.setattr(client, "_signatures", {"sample": signature})
+    with pytest.raises(ServingError, match="UNKNOWN: the answer is not that of TF Serving"):
+        client.sample([1], [1])
+
+
 def test_a_refusal_of_the_server_is_passed_on(client, answers, requests, monkeypatch):
     """As after a new version of another shape."""
     client.score(**requests(1)["score"])
