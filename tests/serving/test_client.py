@@ -172,14 +172,18 @@ def test_another_model_is_told_from_ours(client, answers, monkeypatch):
             ask([[0, 1]], [[0, 1]])
 
 
-@pytest.mark.parametrize("shape", [[-17], None], ids=["negative", "of no rank"])
-def test_a_shape_that_none_can_have_is_the_servers_fault(shape, client, answers, monkeypatch):
+@pytest.mark.parametrize(
+    "shape", [[-17], [5], [], None], ids=["negative", "fixed", "scalar", "any"]
+)
+def test_a_shape_that_no_export_has_is_the_servers_fault(shape, client, answers, monkeypatch):
     signature = type(answers.signatures["sample"])()
     signature.CopyFrom(answers.signatures["sample"])
     changed = signature.inputs["observation_seed"].tensor_shape
-    changed.CopyFrom(tf.TensorShape(None if shape is None else [None]).as_proto())
-    for dimension, size in zip(changed.dim, shape or ()):
-        dimension.size = size
+    changed.CopyFrom(tf.TensorShape(None).as_proto())
+    if shape is not None:
+        changed.unknown_rank = False
+        for size in shape:
+            changed.dim.add(size=size)
     monkeypatch.setattr(client, "_signatures", {"sample": signature})
     with pytest.raises(ServingError, match="UNKNOWN: the answer is not that of TF Serving"):
         client.sample([1], [1])
