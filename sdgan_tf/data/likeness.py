@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Collection, Iterator
 
 import numpy as np
 
@@ -42,7 +43,7 @@ class Likeness:
         self._hashes.append(np.packbits(np.concatenate(bits)[_ORDER]).view(np.uint16))
         self._pictures.append(picture.ravel())
 
-    def pairs(self, without: set[str] = frozenset()) -> list[list[str]]:
+    def pairs(self, without: Collection[str] = ()) -> list[list[str]]:
         """Pairs of paths of images that look alike and belong to two identities, `MOST_PAIRS` at most.
 
         Args:
@@ -74,7 +75,7 @@ def _small(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return across, down, picture
 
 
-def _groups(hashes: np.ndarray):
+def _groups(hashes: np.ndarray) -> Iterator[np.ndarray]:
     """Yields the numbers of images that have a word of their hashes in common."""
     for word in hashes.T:
         order = np.argsort(word, kind="stable")
