@@ -10,6 +10,7 @@ identities were trained on.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 from absl import flags
@@ -39,11 +40,15 @@ def main(words: Sequence[str], values: flags.FlagValues) -> int:
         path = path.parent / str(values.version)
     model = source_flags.load_run(values)
     data = source_flags.data_of_run(values.run_dir)
+    if not os.path.lexists(path):
+        # Before the version: were they written after it, a command that is ended in between would leave a version without
+        # them, and refuse to go on when it is given again.
+        path.parent.mkdir(parents=True, exist_ok=True)
+        serving.container.write_files(path.parent, serving.batch_rows(model))
     exported = shown(serving.export(model, path, data))
     print(f"Exported step {model.completed_steps:,} to {exported}")
     if not serving.warmup.available():
         print("Without warm-up requests, which need the extra: pip install 'sdgan_tf[serving]'")
-    serving.container.write_files(path.parent, serving.batch_rows(model))
     serve, ask = serving.container.commands(path.parent)
     print(f"\nTo serve it:\n  {serve}\nTo ask it:\n  {ask}")
     return 0

@@ -11,6 +11,7 @@ from sdgan_tf.data.built import check_built, from_built, is_built, read_index
 from sdgan_tf.data.checks import check_images, find_files
 from sdgan_tf.data.drawn.data_set import drawn
 from sdgan_tf.data.identity_data import IdentityData
+from sdgan_tf.data.likeness import Likeness
 from sdgan_tf.data.reading import read_listing
 from sdgan_tf.data.report import Report, check_on_duplicates
 from sdgan_tf.data.tfrecord import holds_records
@@ -204,8 +205,8 @@ def check(
     """Looks at a whole data set without keeping it: the data doctor.
 
     Args:
-        path: a folder of images or of TFRecords, whose every image is decoded; or one that `build`
-            wrote, whose checksums are compared.
+        path: a folder of images or of TFRecords, whose every image is decoded, and looked up among the others
+            by `likeness`; or one that `build` wrote, whose checksums are compared.
         image_size: see `from_directory`.
         channels: see `from_directory`.
         fit: see `from_directory`.
@@ -228,10 +229,14 @@ def check(
         return check_built(path, k, verbose, keypoints)
     listing = find_files(path, manifest)
     report = Report(listing.root, k, on_duplicates)
-    for _ in check_images(
+    seen = Likeness()
+    for image in check_images(
         listing, report, image_size, channels, fit, max_pixels, verbose, keypoints
     ):
-        pass
+        seen.add(image.identity, image.path, image.pixels)
+    # Of each group of copies the first is enough: the report tells of the others already.
+    groups = (*report.duplicates_across, *report.duplicates_within)
+    report.alike = seen.pairs({path for group in groups for path in group[1:]})
     return report
 
 

@@ -43,6 +43,8 @@ class Report:
         broken: files that are no usable images, each with the reason.
         duplicates_within: groups of files of one identity that show the same once decoded.
         duplicates_across: groups of such files of two or more identities.
+        alike: pairs of files of two identities that look alike, as far as `data.check` looked for them: perhaps one image
+            that was saved anew. See `likeness`.
         linked: groups of names of identities that share an image, see `IdentityData`.
         parts: the part of the split that each identity belongs to, where the data say so.
         merged: groups of names that were taken for one identity.
@@ -59,6 +61,7 @@ class Report:
     broken: list[tuple[str, str]] = dataclasses.field(default_factory=list)
     duplicates_within: list[list[str]] = dataclasses.field(default_factory=list)
     duplicates_across: list[list[str]] = dataclasses.field(default_factory=list)
+    alike: list[list[str]] = dataclasses.field(default_factory=list)
     linked: list[list[str]] = dataclasses.field(default_factory=list)
     parts: dict[str, str] = dataclasses.field(default_factory=dict)
     merged: list[list[str]] = dataclasses.field(default_factory=list)
@@ -121,6 +124,12 @@ class Report:
     def warnings(self) -> list[str]:
         """What is odd but not bad, one line each; long lists are capped."""
         lines = self._duplicate_lines() if self.on_duplicates != "fail" else []
+        if self.alike:
+            pairs = _count(len(self.alike), "pair")
+            lines.append(
+                f"{pairs} of images of different identities that look alike, perhaps saved anew:"
+            )
+            lines += _capped([" ~ ".join(pair) for pair in self.alike])
         if self.merged:
             groups = _count(len(self.merged), "group")
             lines.append(

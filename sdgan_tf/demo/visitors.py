@@ -13,6 +13,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+from absl import logging
+
 from sdgan_tf.data import decoding
 from sdgan_tf.files import local_path
 
@@ -139,7 +141,21 @@ class Guard:
         async def again() -> dict[str, Any]:
             return messages.pop() if messages else await receive()
 
-        return await self.app(scope, again, send)
+        started = []
+
+        async def answer(message: dict[str, Any]) -> None:
+            started.append(message)
+            await send(message)
+
+        try:
+            await self.app(scope, again, answer)
+        except Exception as error:
+            # Gradio knows no better than to fail at events that the page does not have.
+            if started:
+                raise
+            logging.warning("A request to %s was refused: %r", scope["path"], error)
+            await _refuse(send, 400, "The page can make nothing of this request.")
+        return None
 
     def _check_image(self, content_type: bytes, body: bytes) -> None:
         boundary = re.search(rb'boundary="?([^";,]+)', content_type)

@@ -11,6 +11,9 @@ from tensorflow import keras
 from sdgan_tf.networks.common import halvings, policy_of
 from sdgan_tf.registry import check_choices, register, serializable
 
+# Edge of the last map.
+SMALLEST = 4
+
 
 @register("embedder", "convolutional")
 class Embedder(keras.Model):
@@ -45,7 +48,7 @@ class Embedder(keras.Model):
         self.embedding_size = embedding_size
         self.pooling = pooling
         check_choices(self)
-        widths = [dim * 2 ** min(power, 3) for power in range(halvings(image_size, 4, dim))]
+        widths = [dim * 2 ** min(power, 3) for power in range(halvings(image_size, SMALLEST, dim))]
         options = {"use_bias": False, "kernel_initializer": "he_normal", **policy_of(self)}
         self.convolutions = [
             keras.layers.Conv2D(width, 3, 2, "same", **options) for width in widths
@@ -54,6 +57,14 @@ class Embedder(keras.Model):
             keras.layers.BatchNormalization(momentum=0.9, **policy_of(self)) for _ in widths
         ]
         self.finish = keras.layers.Dense(embedding_size, use_bias=False, dtype="float32")
+
+    def numbers(self) -> int:
+        """How many numbers all its variables are: known before any of them is made."""
+        widths = [self.channels, *(convolution.filters for convolution in self.convolutions)]
+        places = 1 if self.pooling == "mean" else SMALLEST**2
+        # A kernel, and four numbers of batch norm for each of its channels.
+        maps = sum((9 * before + 4) * after for before, after in zip(widths, widths[1:]))
+        return maps + places * widths[-1] * self.embedding_size
 
     def build(self, input_shape: Any = None) -> None:
         if not self.built:

@@ -140,12 +140,24 @@ def _understood(ask: Callable, *arguments: Any) -> Any:
         ) from error
 
 
+def _expected(info: Any) -> tuple[tf.TensorShape, tf.DType]:
+    """The shape and the type of an input, as the server says them."""
+    shape = tf.TensorShape(info.tensor_shape)
+    rows, *others = shape.as_list()
+    # Inputs of an export have any number of rows, and a width of their own.
+    if rows is not None or any(size is not None and size < 0 for size in others):
+        raise ValueError(f"an input of shape {shape}")
+    return shape, tf.dtypes.as_dtype(info.dtype)
+
+
 def _checked(name: str, value: Any, signature: Any) -> np.ndarray:
     """`value` as the signature's input `name`, nothing of it lost."""
     info = signature.inputs[name]
-    shape, dtype = tf.TensorShape(info.tensor_shape), tf.dtypes.as_dtype(info.dtype)
+    shape, dtype = _understood(_expected, info)
     array = np.asarray(value)
-    expected = f"`{name}` is {dtype.name} {[size or 'n' for size in shape.as_list()]}"
+    expected = (
+        f"`{name}` is {dtype.name} {['n' if size is None else size for size in shape.as_list()]}"
+    )
     if not shape.is_compatible_with(array.shape):
         raise ValueError(f"{expected}. Received: shape {list(array.shape)}")
     if array.dtype.kind not in ("iuf" if dtype.is_floating else "iu"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -60,6 +61,7 @@ class GrpcTransport:
         self._stub = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
         self._model = model
         self._version = version
+        self._max_bytes = max_bytes
 
     def signatures(self, timeout: float) -> dict[str, Any]:
         """`SignatureDef` messages by name."""
@@ -82,11 +84,22 @@ class GrpcTransport:
         for key, value in inputs.items():
             request.inputs[key].CopyFrom(tf.make_tensor_proto(value))
         answer = self._send(self._stub.Predict, request, timeout)
-        return {key: tf.make_ndarray(answer.outputs[key]) for key in signature.outputs}
+        return {key: self._array(key, answer.outputs[key]) for key in signature.outputs}
 
     def close(self) -> None:
         """Closes the connection."""
         self._channel.close()
+
+    def _array(self, name: str, output: Any) -> np.ndarray:
+        # One value and a shape stand for as many of it as the shape says.
+        count = math.prod(dimension.size for dimension in output.tensor_shape.dim)
+        size = count * tf.dtypes.as_dtype(output.dtype).size
+        if not 0 <= size <= self._max_bytes:
+            raise ServingError(
+                "RESOURCE_EXHAUSTED",
+                f"the output {name!r} is of {size:,} bytes, more than max_bytes={self._max_bytes:,}",
+            )
+        return tf.make_ndarray(output)
 
     def _send(self, method: Callable, request: Any, timeout: float) -> Any:
         import grpc

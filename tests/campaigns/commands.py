@@ -59,6 +59,7 @@ SCENARIOS = {
         copied="run",
     ),
     "export": Scenario(("export", "--run_dir=GIVEN/run", "--out=PLACE/faces")),
+    "version": Scenario(("export", "--run_dir=GIVEN/run", "--version=3", "--out=PLACE/faces")),
     "grid": Scenario(("generate", "--run_dir=GIVEN/run", "--identities=4", "--observations=4", "--out=PLACE/grid.png")),
     "folder": Scenario(("generate", "--run_dir=GIVEN/run", "--identities=4", "--observations=4", "--out=PLACE/made")),
 }  # fmt: skip

@@ -13,6 +13,7 @@ import contextlib
 import json
 import os
 import resource
+import shutil
 import signal
 import sys
 import traceback
@@ -28,9 +29,11 @@ FLAGS = flags.FLAGS
 flags.DEFINE_integer("scale", 1, "How many times as many cases as the short form has.", 1)
 flags.DEFINE_list("kinds", list(inputs.KINDS), "Which kinds of cases.")
 
-# Seconds that one case may take, and megabytes that a kind may take beyond what it begins with.
+# Seconds that one case may take, and megabytes that the cases of one process may take beyond what it begins with.
 HANGING = 60
 MEGABYTES = 1024
+# Cases of one process: what TensorFlow keeps of every SavedModel that it has loaded is not asked here.
+PORTION = 100
 
 
 @contextlib.contextmanager
@@ -53,12 +56,12 @@ def peak() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
-def run(kind: str, folder: Path, count: int, notes: int) -> None:
-    """Tries all cases of a kind; writes a line for each to a pipe."""
+def run(kind: str, folder: Path, cases: range, notes: int) -> None:
+    """Tries cases of a kind; writes a line for each to a pipe."""
     maker, expected = inputs.KINDS[kind].maker, inputs.KINDS[kind].expected
     try_case = maker(folder)
     before = peak()
-    for case in range(count):
+    for case in cases:
         rng = np.random.default_rng([FLAGS.seed, *kind.encode(), case])
         wrong = ""
         try:
@@ -72,30 +75,38 @@ def run(kind: str, folder: Path, count: int, notes: int) -> None:
         os.write(notes, (json.dumps([case, came_to, wrong]) + "\n").encode())
     more = peak() - before
     if more > MEGABYTES:
-        os.write(notes, (json.dumps([count, "too much memory", f"{more:,} MB"]) + "\n").encode())
+        os.write(
+            notes, (json.dumps([cases.stop, "too much memory", f"{more:,} MB"]) + "\n").encode()
+        )
 
 
-def forked(kind: str, campaign: report.Campaign) -> None:
-    """Runs a kind in a process of its own and notes what came of it."""
-    count = inputs.KINDS[kind].count * FLAGS.scale
+def be(kind: str, folder: Path, cases: range, notes: int) -> None:
+    """What a forked process does, which never returns."""
+    status = 1
+    try:
+        logging.set_verbosity(logging.FATAL)
+        # What readers say beside their errors is not asked here.
+        for descriptor in (1, 2):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
+        run(kind, folder, cases, notes)
+        status = 0
+    except BaseException:
+        line = [cases.start, "broken campaign", traceback.format_exc()]
+        os.write(notes, (json.dumps(line) + "\n").encode())
+    finally:
+        os._exit(status)
+
+
+def forked(kind: str, folder: Path, cases: range, campaign: report.Campaign) -> int:
+    """Tries cases of a kind in a process of its own and notes what came of it; returns how many it tried."""
     reading, writing = os.pipe()
-    folder = campaign.folder / kind
+    shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     sys.stdout.flush()
     pid = os.fork()
     if not pid:
         os.close(reading)
-        logging.set_verbosity(logging.FATAL)
-        # What readers say beside their errors is not asked here.
-        for descriptor in (1, 2):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
-        with contextlib.suppress(BaseException):
-            run(kind, folder, count, writing)
-            os._exit(0)
-        os.write(
-            writing, (json.dumps([0, "broken campaign", traceback.format_exc()]) + "\n").encode()
-        )
-        os._exit(1)
+        be(kind, folder, cases, writing)
     os.close(writing)
     tried = 0
     with os.fdopen(reading) as lines:
@@ -105,13 +116,23 @@ def forked(kind: str, campaign: report.Campaign) -> None:
             campaign.note(kind, came_to, [f"case {case}: {wrong}"] if wrong else [])
     status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     if status:
-        campaign.note(kind, "crashed", [f"case {tried}: the process ended with {status}"])
+        case = cases.start + tried
+        campaign.note(kind, "crashed", [f"case {case}: the process ended with {status}"])
+    return tried + bool(status)
+
+
+def tried(kind: str, campaign: report.Campaign) -> None:
+    """Tries all cases of a kind, some in each process; those after one that ended its process in another."""
+    cases = range(inputs.KINDS[kind].count * FLAGS.scale)
+    while cases:
+        count = forked(kind, campaign.folder / kind, cases[:PORTION], campaign)
+        cases = cases[count:]
 
 
 def main(argv: list[str]) -> int:
     with report.Campaign("hostile") as campaign:
         for kind in FLAGS.kinds:
-            forked(kind, campaign)
+            tried(kind, campaign)
     return campaign.status
 
 

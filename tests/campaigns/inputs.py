@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import http.server
+import importlib.util
 import io
 import json
 import os
 import shutil
-import threading
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -25,9 +24,10 @@ from sdgan_tf.evaluation.verifiers import VerifierError
 from sdgan_tf.serving import ServingError
 from sdgan_tf.training import CheckpointError, Checkpoints
 from tests import tiny
-from tests.campaigns.mutation import altered, damaged
+from tests.campaigns.answering import answers, rpc_answers
+from tests.campaigns.mutation import Try, altered, damaged
+from tests.campaigns.visits import Refused, visits
 
-Try = Callable[[np.random.Generator], str]
 MODES = {
     "PNG": ("L", "LA", "P", "RGB", "RGBA", "1", "I;16"),
     "JPEG": ("L", "RGB", "CMYK"),
@@ -300,60 +300,6 @@ def verifiers(folder: Path) -> Try:
     return attempt
 
 
-def answers(folder: Path) -> Try:
-    """Bodies that a REST server sends to the client."""
-    shape = {"dim": [{"size": "-1"}]}
-    wanted = {
-        name: {"dtype": "DT_INT64", "tensor_shape": shape}
-        for name in ("identity_seed", "observation_seed")
-    }
-    given = {
-        name: {"dtype": "DT_FLOAT", "tensor_shape": shape}
-        for name in ("identity", "observation", "images")
-    }
-    signature = {"sample": {"inputs": wanted, "outputs": given}}
-    sound = {
-        "GET": {"metadata": {"signature_def": {"signature_def": signature}}},
-        "POST": {"outputs": dict.fromkeys(given, [[1.0, 2.0]])},
-    }
-    now: dict[str, tuple[int, bytes]] = {}
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def answer(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            status, body = now[self.command]
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        do_GET = do_POST = answer  # noqa: N815 - the base class calls them so
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-
-    def attempt(rng: np.random.Generator) -> str:
-        for method, content in sound.items():
-            body, kind = json.dumps(content).encode(), rng.integers(4)
-            if kind == 0:
-                body = json.dumps(altered(content, rng)).encode()
-            elif kind == 1:
-                body = damaged(body, rng)
-            elif kind == 2 and rng.random() < 0.2:
-                body = b"[" * 100_000
-            now[method] = int(rng.choice([200, 200, 200, 200, 302, 400, 500])), body
-        with sd.serving.Client(
-            f"http://127.0.0.1:{server.server_port}", "m", timeout=5, retries=0
-        ) as client:
-            client.sample([1], [2])
-        return "used"
-
-    return attempt
-
-
 class Kind(NamedTuple):
     """How cases of a kind are tried, how a case is refused, and how many the short form has."""
 
@@ -373,3 +319,7 @@ KINDS = {
     "saved models": Kind(saved_models, (ValueError,), 2),
     "answers": Kind(answers, (ServingError,), 20),
 }
+if importlib.util.find_spec("tensorflow_serving"):
+    KINDS["gRPC answers"] = Kind(rpc_answers, (ServingError,), 20)
+if importlib.util.find_spec("gradio"):
+    KINDS["visits"] = Kind(visits, (Refused,), 20)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+
+# Tries one case and says what it came to.
+Try = Callable[[np.random.Generator], str]
 
 # What nobody expects where a number or a name should stand.
 ODD = (

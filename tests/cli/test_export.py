@@ -41,6 +41,22 @@ def test_version_and_checkpoint_may_be_chosen_and_nothing_is_overwritten(tmp_pat
     assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == ["7"]
 
 
+def test_a_version_that_is_there_has_its_configuration(tmp_path, monkeypatch):
+    written = export.serving.export
+
+    def ended(*arguments):
+        written(*arguments)
+        raise KeyboardInterrupt
+
+    asked = (f"--run_dir={GOLDEN}", f"--out={tmp_path / 'faces'}", "--version=7")
+    monkeypatch.setattr(export.serving, "export", ended)
+    assert commands.call(export, *asked) == 130
+    monkeypatch.undo()
+    assert commands.call(export, *asked) == 1
+    names = {entry.name for entry in (tmp_path / "faces").iterdir()}
+    assert names == {"7", "models.config", "batching.config"}
+
+
 def test_without_the_extra_it_says_what_is_left_out(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(warmup, "available", lambda: False)
     assert commands.call(export, f"--run_dir={GOLDEN}", f"--out={tmp_path}") == 0

@@ -31,13 +31,17 @@ def upload(*files):
     return parts + b"--edge--\r\n", b"multipart/form-data; boundary=edge"
 
 
-def ask(folder, path, body=b"", content_type=b"", method="POST", limits=LIMITS, pause=0.0):
+def ask(
+    folder, path, body=b"", content_type=b"", method="POST", limits=LIMITS, pause=0.0, error=None
+):
     """Return the status that a request gets, the text, and the body that the page received."""
     passed, sent, place = [], [], [0]
 
     async def app(scope, receive, send):
         message = await receive()
         passed.append(message["body"])
+        if error:
+            raise error
         await visitors._refuse(send, 200, "welcome")
 
     async def receive():
@@ -113,6 +117,11 @@ def test_what_the_page_never_asks_for_is_not_there(tmp_path):
     assert ask(tmp_path, "/anything", method="GET")[0] == 200
     assert ask(tmp_path, "/gradio_api/queue/join", b"{}")[2] == [b"{}"]
     assert ask(tmp_path, "/gradio_api/queue/join", b"x" * 70_000)[0] == 413
+
+
+def test_what_the_page_fails_at_is_refused(tmp_path):
+    answer = ask(tmp_path, "/gradio_api/queue/join", b"{}", error=KeyError(-1))
+    assert answer == (400, "The page can make nothing of this request.", [b"{}"])
 
 
 def test_a_slow_request_is_given_up(tmp_path, monkeypatch):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -40,3 +42,12 @@ def test_the_mean_over_places_needs_fewer_weights_than_all_of_them():
 def test_wrong_sizes_are_refused():
     with pytest.raises(ValueError, match="power of two.*Received: image_size=48"):
         Embedder(image_size=48)
+
+
+@pytest.mark.parametrize("pooling", ["none", "mean"])
+@pytest.mark.parametrize("image_size", [8, 64])
+def test_its_size_is_known_before_it_is_built(image_size, pooling):
+    network = Embedder(image_size, 1, dim=2, embedding_size=5, pooling=pooling)
+    numbers = network.numbers()
+    network.build()
+    assert numbers == sum(math.prod(variable.shape) for variable in network.variables)

@@ -9,8 +9,10 @@ import time
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from sdgan_tf.serving import Client, ServingError
+from sdgan_tf.serving.rpc import GrpcTransport
 from tests.serving import servers
 
 pytestmark = pytest.mark.once
@@ -170,6 +172,23 @@ def test_another_model_is_told_from_ours(client, answers, monkeypatch):
             ask([[0, 1]], [[0, 1]])
 
 
+@pytest.mark.parametrize(
+    "shape", [[-17], [5], [], None], ids=["negative", "fixed", "scalar", "any"]
+)
+def test_a_shape_that_no_export_has_is_the_servers_fault(shape, client, answers, monkeypatch):
+    signature = type(answers.signatures["sample"])()
+    signature.CopyFrom(answers.signatures["sample"])
+    changed = signature.inputs["observation_seed"].tensor_shape
+    changed.CopyFrom(tf.TensorShape(None).as_proto())
+    if shape is not None:
+        changed.unknown_rank = False
+        for size in shape:
+            changed.dim.add(size=size)
+    monkeypatch.setattr(client, "_signatures", {"sample": signature})
+    with pytest.raises(ServingError, match="UNKNOWN: the answer is not that of TF Serving"):
+        client.sample([1], [1])
+
+
 def test_a_refusal_of_the_server_is_passed_on(client, answers, requests, monkeypatch):
     """As after a new version of another shape."""
     client.score(**requests(1)["score"])
@@ -288,3 +307,16 @@ def test_grpc_without_its_extra_names_it(monkeypatch):
 def test_options_out_of_range(values):
     with pytest.raises(ValueError, match="Received: "):
         Client("http://localhost:8501", "faces", **values)
+
+
+def test_one_value_is_not_blown_up_to_gigabytes():
+    pytest.importorskip("tensorflow_serving", reason="needs `serving`")
+    from tensorflow.core.framework import tensor_pb2
+
+    giant = tensor_pb2.TensorProto(dtype=tf.float32.as_datatype_enum, float_val=[1.0])
+    giant.tensor_shape.dim.add(size=2**20)
+    transport = GrpcTransport("127.0.0.1:1", "faces", None, 0, max_bytes=2**20)
+    with pytest.raises(ServingError, match="'images' is of 4,194,304 bytes, more than max_bytes"):
+        transport._array("images", giant)
+    giant.tensor_shape.dim[0].size = 2
+    assert transport._array("images", giant).tolist() == [1.0, 1.0]

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 from tensorflow import keras
 
@@ -20,6 +19,8 @@ from sdgan_tf.networks import Embedder
 
 # In place of a path: the verifier that needs no training.
 FACES = "dlib-faces"
+# Bytes of the largest map that a network of our own may make of one image: images of 2,048 pixels need half of that.
+MAX_MAP = 2**28
 
 
 def load_verifier(
@@ -76,12 +77,17 @@ def knows_settings(path: str | Path) -> bool:
 def _load_own(path: Path) -> Verifier:
     config = json.loads((path / CONFIG).read_text())
     # In version 0.1 there was no other pooling, and no word of it.
-    network = Embedder(**{"pooling": "mean", **config["network"]})
+    network = Embedder(**{"pooling": "mean", **_plausible(config["network"], path)})
+    # Its weights are stored as they are: what unpacks to more than the file has is none of ours.
+    arrays = read_arrays(path / WEIGHTS, (path / WEIGHTS).stat().st_size)
+    held = sum(array.size for array in arrays.values())
+    if held != network.numbers():
+        raise VerifierError(
+            f"{path / WEIGHTS} does not fit {path / CONFIG}: it holds {held:,} numbers, the network takes "
+            f"{network.numbers():,}."
+        )
     network.build()
     state = variables.by_path(network, "verifier")
-    # Headers and padding take little beside the weights.
-    most = 2**20 + 2 * sum(np.asarray(value).nbytes for value in state.values())
-    arrays = read_arrays(path / WEIGHTS, most)
     if {name: tuple(value.shape) for name, value in state.items()} != {
         name: array.shape for name, array in arrays.items()
     }:
@@ -90,6 +96,20 @@ def _load_own(path: Path) -> Verifier:
         value.assign(arrays[name])
     size, channels = config["network"]["image_size"], config["network"]["channels"]
     return Verifier(network, config["name"], size, channels, facts=config["facts"])
+
+
+def _plausible(settings: dict[str, Any], path: Path) -> dict[str, Any]:
+    """The settings of a network of our own, unless they ask for more than a machine has, or for no network."""
+    sizes = {name: settings[name] for name in ("image_size", "channels", "dim", "embedding_size")}
+    wrong = [name for name, size in sizes.items() if type(size) is not int or not 0 < size <= 2**16]
+    # The image, and the first map, of half its edge.
+    widest = 1 if wrong else max(sizes["channels"], sizes["dim"] // 4)
+    if wrong or sizes["channels"] not in (1, 3) or 4 * widest * sizes["image_size"] ** 2 > MAX_MAP:
+        raise VerifierError(
+            f"{path / CONFIG} is damaged: a network has positive sizes, 1 or 3 channels, and maps of "
+            f"{MAX_MAP:,} bytes or fewer. Received: {sizes!r:.300}"
+        )
+    return settings
 
 
 def _load_brought(path: Path) -> Any:

@@ -193,6 +193,38 @@ def test_weights_that_do_not_fit_are_refused(tmp_path):
         load_verifier(folder)
 
 
+@pytest.mark.parametrize(
+    "giant",
+    [
+        {"dim": 2**13},
+        {"embedding_size": 2**16, "dim": 2**10},
+        {"image_size": 2**14},
+        {"dim": 2**40},
+    ],
+    ids=["wide", "long", "large", "absurd"],
+)
+def test_a_giant_network_is_refused_before_it_is_built(giant, tmp_path, monkeypatch):
+    folder = own().save(tmp_path / "verifier")
+    config = json.loads((folder / "verifier.json").read_text())
+    config["network"].update(giant)
+    (folder / "verifier.json").write_text(json.dumps(config))
+    built = []
+    monkeypatch.setattr(Embedder, "build", lambda self: built.append(self))
+    with pytest.raises(VerifierError, match="does not fit|is damaged: a network has"):
+        load_verifier(folder)
+    assert not built
+
+
+def test_weights_that_unpack_to_more_than_the_file_are_refused(tmp_path):
+    network = Embedder(8, 3, dim=256, embedding_size=4)
+    network.build()
+    folder = Verifier(network, "own", 8).save(tmp_path / "verifier")
+    with np.load(folder / "weights.npz") as file:
+        np.savez_compressed(folder / "weights.npz", **{name: 0 * file[name] for name in file.files})
+    with pytest.raises(VerifierError, match="bytes unpacked, more than"):
+        load_verifier(folder)
+
+
 @pytest.mark.parametrize("name", ["evil.h5", "evil.hdf5", "evil.keras"])
 def test_hdf5_is_refused_before_it_can_run_code(name, tmp_path):
     written = tmp_path / "written"
