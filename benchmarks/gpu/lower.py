@@ -98,7 +98,7 @@ def lower(model: sd.models.AdversarialModel, batch_size: int, folder: Path, name
         "inputs": ["batch", *names],
         "logs": sorted(plain.get_concrete_function(batch).structured_outputs),
         "updates": updates,
-        "operations": step_operations(model, batch_size),
+        "operations": step_operations(model, batch),
         "precision": model.precision,
         "batch_size": batch_size,
         "tensorflow": tf.__version__,

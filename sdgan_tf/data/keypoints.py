@@ -47,7 +47,7 @@ LIMBS: tuple[tuple[int, int], ...] = (
 # The fields of a batch.
 FIELDS = ("keypoints", "mask")
 # How far flesh reaches from a limb, in edges of an image: 7 pixels of 128.
-_FLESH = 7 / 128
+FLESH = 7 / 128
 # A file of 18 triples has a few hundred bytes.
 MAX_BYTES = 2**20
 # What takes the place of the extension of an image in the names of its files.
@@ -222,5 +222,5 @@ def mask_of(points: np.ndarray, size: int) -> np.ndarray:
         along = ((rows - row) * down + (columns - column) * right) / max(length, 1e-6)
         along = np.clip(along, 0, 1)
         apart = (rows - row - along * down) ** 2 + (columns - column - along * right) ** 2
-        mask |= apart <= (_FLESH * size) ** 2
+        mask |= apart <= (FLESH * size) ** 2
     return mask[..., np.newaxis].astype(np.uint8)

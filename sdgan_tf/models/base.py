@@ -138,6 +138,26 @@ class AdversarialModel(ImageModel, Averages):
         """
         return self.best("generator")(codes, training=training)
 
+    def await_preparation(self, what: str) -> None:
+        """Has `fit` refuse to train until `prepare` has set `prepared` to 1, which is saved with the model.
+
+        Args:
+            what: comes from where, as the beginning of the sentence that says so.
+        """
+        self.prepared = keras_compat.add_counter(self, "prepared")
+        self._awaited = what
+
+    def fit(self, *args: Any, **kwargs: Any) -> Any:
+        """`keras.Model.fit`, before which some models need `prepare`."""
+        waiting = hasattr(self, "prepared") and not int(tf.convert_to_tensor(self.prepared))
+        # A model without optimizers says so when it is asked for them.
+        if waiting and self.optimizers:
+            raise RuntimeError(
+                f"{self._awaited} that is trained first: call model.prepare(data), where data are the training data, "
+                f"before model.fit. Received: a {type(self).__name__} that was not prepared"
+            )
+        return super().fit(*args, **kwargs)
+
     @property
     def completed_steps(self) -> int:
         """`step` as a plain number, under every distribution strategy."""
@@ -164,7 +184,8 @@ class AdversarialModel(ImageModel, Averages):
     def prepare(self, data: Any) -> None:
         """Learns from the training data, an `IdentityData`, what the model knows before its first step: nothing here.
 
-        `training.train` calls it at step 0; call it before `fit`. A pure function of the data and of the seed.
+        `training.train` calls it at step 0; call it before `fit`. A pure function of the data and of the seed. A model
+        that cannot do without says so in its constructor, by `await_preparation`.
         """
 
     def annotate(self, data: Any) -> Any:
@@ -269,4 +290,5 @@ class AdversarialModel(ImageModel, Averages):
         """Every variable that a run needs to go on exactly, by a name that does not depend on the
         process.
         """
-        return {"step": self.step, "rollback": self.rollback, **super().state()}
+        own = {"prepared": self.prepared} if hasattr(self, "prepared") else {}
+        return {"step": self.step, "rollback": self.rollback, **own, **super().state()}

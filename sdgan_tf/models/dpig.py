@@ -45,6 +45,8 @@ class DPIG(PersonModel):
         discriminator_dim: channels of the discriminator's first map; `dim` is that of the other networks.
         l1: weight of the mean absolute difference between an image and the one that is rebuilt of it (released code:
             20).
+        l1_person: later addition: how much more of it the pixels of the person count, those of the mask (arXiv 1705.09368
+            has 1). A person is a small part of an image.
         ema: later addition: decay of the averaged generator, such as .999, 0 for none.
         precision: `"float32"`, `"mixed_bfloat16"` or `"mixed_float16"`; losses and images are float32 always.
         seed: of the first weights.
@@ -72,6 +74,7 @@ class DPIG(PersonModel):
         background: int = 128,
         discriminator_dim: int = 64,
         l1: float = 20.0,
+        l1_person: float = 0.0,
         ema: float = 0.0,
         precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32",
         seed: int = 0,
@@ -93,9 +96,11 @@ class DPIG(PersonModel):
             seed=seed,
             name=name,
         )
-        if l1 < 0:
-            raise ValueError(f"The weight of a difference is not below 0. Received: l1={l1}")
-        self.l1 = l1
+        if min(l1, l1_person) < 0:
+            raise ValueError(
+                f"The weight of a difference is not below 0. Received: l1={l1}, l1_person={l1_person}"
+            )
+        self.l1, self.l1_person = l1, l1_person
         self._objective = objectives.get("dcgan")
         self.identities = self.encoder.shown
         self.play({"d": ["discriminator"], "g": ["encoder", "generator"]})
@@ -128,9 +133,10 @@ class DPIG(PersonModel):
         with tf.GradientTape() as tape:
             codes = self.encoder(real[:, 0], masks, poses, fields["identity"], training=True)
             rebuilt = self.generator(tf.concat([codes, poses], -1), training=True)[:, tf.newaxis]
-            difference = tf.reduce_mean(tf.abs(rebuilt - real))
+            differences = tf.abs(rebuilt - real)
+            weighted = differences * (1.0 + self.l1_person * masks[:, tf.newaxis])
             score = siamese.score(self.discriminator, rebuilt, track=False)
-            g_loss = self._objective.generator_loss(score) + self.l1 * difference
+            g_loss = self._objective.generator_loss(score) + self.l1 * tf.reduce_mean(weighted)
         self.move("g", tape, g_loss)
         getattr(self.discriminator, "begin_step", lambda: None)()
         with tf.GradientTape() as tape:
@@ -138,7 +144,7 @@ class DPIG(PersonModel):
             scores = siamese.scores_of(self.discriminator, features)
             d_loss = self._objective.discriminator_loss(*scores)
         self.move("d", tape, d_loss)
-        logs = {"d_loss": d_loss, "g_loss": g_loss, "l1_loss": difference}
+        logs = {"d_loss": d_loss, "g_loss": g_loss, "l1_loss": tf.reduce_mean(differences)}
         return self.end_step(
             {**logs, "d_real": tf.reduce_mean(scores[0]), "d_fake": tf.reduce_mean(scores[1])}
         )

@@ -135,6 +135,7 @@ class DPIGMaps(PersonModel):
         )
         self.add("pose_encoder", encoder, {"poses": [POSE]}, code)
         self.add("pose_decoder", decoder, {"codes": code}, [POSE])
+        self.await_preparation("Codes of poses come from an autoencoder")
         maps, critics = ([f"{part}_{kind}" for part in widths] for kind in ("map", "critic"))
         self.play(
             {"d": critics, "g": maps},
@@ -159,6 +160,7 @@ class DPIGMaps(PersonModel):
         train_pose_autoencoder(
             self.pose_encoder, self.pose_decoder, poses, self.pose_steps, self.seed
         )
+        self.prepared.assign(1)
         points, seen = (
             tf.reshape(values, [-1, POSE // 3, 3])
             for values in (self.pose_decoder(self.pose_encoder(poses)), poses)

@@ -158,7 +158,7 @@ class SDGAN(AdversarialModel):
             self.add("stranger_matcher", again, pairs, [], kind="matcher", **{**known, "k": 2})
             judges.append(Judge("stranger_matcher", "embedder", asked.strangers, strangers=True))
         if isinstance(embedder, str):
-            self.prepared = keras_compat.add_counter(self, "prepared")
+            self.await_preparation("Identity features come from an embedder")
         return judges
 
     def _features_shape(self, sees: str) -> list[int]:
@@ -232,19 +232,8 @@ class SDGAN(AdversarialModel):
             train_embedder(self.embedder, shown, asked.identity_steps, self.augment, self.seed)
             self.prepared.assign(1)
 
-    def fit(self, *args: Any, **kwargs: Any) -> Any:
-        """`keras.Model.fit`, before which identity features need `prepare`."""
-        waiting = hasattr(self, "prepared") and not int(tf.convert_to_tensor(self.prepared))
-        # A model without optimizers says so when it is asked for them.
-        if waiting and self.optimizers:
-            raise RuntimeError(
-                "Identity features come from an embedder that is trained first: call model.prepare(data), where data are "
-                "the training data, before model.fit. Received: an embedder that was not trained"
-            )
-        return super().fit(*args, **kwargs)
-
     def state(self) -> dict[str, Any]:
-        own = {name: getattr(self, name) for name in ("anchors", "prepared") if hasattr(self, name)}
+        own = {"anchors": self.anchors} if hasattr(self, "anchors") else {}
         return {**super().state(), **own}
 
     def train_step(self, batch: Any) -> dict[str, tf.Tensor]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import tensorflow as tf
 from tensorflow import keras
@@ -18,8 +18,17 @@ from sdgan_tf import keras_compat
 from sdgan_tf.networks.common import policy_of
 from sdgan_tf.networks.identity import REMEMBERED, CodeTable
 from sdgan_tf.networks.layers import Conv, Linear, _Convolution
-from sdgan_tf.networks.pose import KEYPOINTS, POSE, REGIONS, crop, pose_maps, region_boxes
-from sdgan_tf.registry import register, serializable
+from sdgan_tf.networks.pose import (
+    KEYPOINTS,
+    LIMBS,
+    POSE,
+    REGIONS,
+    crop,
+    limb_maps,
+    pose_maps,
+    region_boxes,
+)
+from sdgan_tf.registry import check_choices, register, serializable
 
 # Numbers that describe one region of a person, and what the U-Net keeps of a whole pose.
 REGION, BOTTLENECK = 32, 64
@@ -100,6 +109,8 @@ class PersonEncoder(keras.Model):
         background: width of the code of the background, 0 for none.
         narrow: by how many times an image is less wide than high.
         slope: see `PersonGenerator`.
+        encoder_initializer: later addition: `"he_normal"` in place of the released code's makes codes about ten times as
+            large at the start, so that the U-Net sees them beside the pose.
 
     Attributes:
         shown: how many identities `known` goes through.
@@ -121,6 +132,7 @@ class PersonEncoder(keras.Model):
         background: int = 128,
         narrow: int = 1,
         slope: float = 0.0,
+        encoder_initializer: Literal["glorot_uniform", "he_normal"] = "glorot_uniform",
         **kwargs: Any,
     ):
         # Poses keep their precision; layers cast what they take themselves.
@@ -140,9 +152,11 @@ class PersonEncoder(keras.Model):
         self.background = background
         self.narrow = narrow
         self.slope = slope
+        self.encoder_initializer = encoder_initializer
+        check_choices(self)
         self._height, self._width = _size(image_size, narrow, tower_levels if background else 1)
         _size(crop_size, 1, tower_levels)
-        options = {**policy_of(self), "initializer": _INITIALIZER}
+        options = {**policy_of(self), "initializer": encoder_initializer}
         self.start = [Conv(dim, 3, 1, **options) for _ in range(3)]
         self._person = _Tower(dim, tower_levels, slope, options)
         self.person_layers = self._person.layers
@@ -201,7 +215,7 @@ class PersonEncoder(keras.Model):
 
     def get_config(self) -> dict[str, Any]:
         names = ("training_identities", "image_size", "channels", "dim", "tower_levels", "regions")
-        names += ("crop_size", "background", "narrow", "slope")
+        names += ("crop_size", "background", "narrow", "slope", "encoder_initializer")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
@@ -258,6 +272,7 @@ class PersonGenerator(keras.Model):
         slope: later addition: of leaky ReLUs in place of ReLUs, in encoder and U-Net. Where networks are narrow and rates
             high, ReLUs of the first layer die: it sees -1 nearly everywhere in all 18 maps of a pose, and no code and no
             pose passes it any more.
+        limbs: later addition: whether the U-Net also sees a map of each limb, and so where the person is between keypoints.
 
     Call:
         codes float [n, code_size] to images float32 [n, image_size, image_size / narrow, channels]. In training they
@@ -273,6 +288,7 @@ class PersonGenerator(keras.Model):
         levels: int = 5,
         narrow: int = 1,
         slope: float = 0.0,
+        limbs: bool = False,
         **kwargs: Any,
     ):
         # Poses keep their precision; layers cast what they take themselves.
@@ -289,6 +305,7 @@ class PersonGenerator(keras.Model):
         self.levels = levels
         self.narrow = narrow
         self.slope = slope
+        self.limbs = limbs
         self._height, self._width = _size(image_size, narrow, levels)
         options = {**policy_of(self), "initializer": _INITIALIZER}
         self.start = CodedConv(dim, **options)
@@ -312,9 +329,11 @@ class PersonGenerator(keras.Model):
 
     def call(self, codes: tf.Tensor, training: bool = False) -> tf.Tensor:
         dtype = keras_compat.policy(keras_compat.policy_name(self)).compute_dtype
-        maps = pose_maps(codes[:, -POSE:], self._height, self._width)
+        seen = (pose_maps, limb_maps) if self.limbs else (pose_maps,)
+        maps = [make(codes[:, -POSE:], self._height, self._width) for make in seen]
         appearance = tf.cast(codes[:, :-POSE], dtype)
-        maps = tf.ensure_shape(maps, [None, self._height, self._width, KEYPOINTS])
+        channels = KEYPOINTS + len(LIMBS) * self.limbs
+        maps = tf.ensure_shape(tf.concat(maps, -1), [None, self._height, self._width, channels])
         maps = _rectify(self.start([tf.cast(maps, dtype), appearance]), self.slope)
         skips = self._down.climb(maps)
         maps = self.widen(self.narrowest(_flat(skips[-1])))
@@ -329,6 +348,7 @@ class PersonGenerator(keras.Model):
 
     def get_config(self) -> dict[str, Any]:
         names = ("code_size", "image_size", "channels", "dim", "levels", "narrow", "slope")
+        names += ("limbs",)
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from sdgan_tf.data.keypoints import FLESH, LIMBS
+
 # Keypoints in the order of `data.keypoints.NAMES`, three numbers each.
 KEYPOINTS = 18
 POSE = 3 * KEYPOINTS
@@ -62,6 +64,30 @@ def pose_maps(pose: tf.Tensor, height: int, width: int) -> tf.Tensor:
     # A little more, since a code holds whole pixels up to rounding only.
     near = tf.square(rows) + tf.square(columns) <= (RADIUS * height / _REFERENCE + 1e-3) ** 2
     return tf.where(near & (points[..., 2] > 0), 1.0, -1.0)
+
+
+def limb_maps(pose: tf.Tensor, height: int, width: int) -> tf.Tensor:
+    """A map for each limb of `data.keypoints.LIMBS`: 1 where its flesh is if both of its ends are visible, 0 elsewhere.
+
+    Args:
+        pose: float [n, 54] as `encode_pose` gives it.
+        height: of the maps; flesh reaches 7 pixels of 128 from a limb.
+        width: of the maps.
+
+    Returns:
+        float32 [n, height, width, 27].
+    """
+    points = decode_pose(pose, height, width)[:, tf.newaxis, tf.newaxis]
+    starts, ends = (tf.gather(points, places, axis=3) for places in zip(*LIMBS))
+    rows = tf.range(height, dtype=tf.float32)[:, tf.newaxis, tf.newaxis] - starts[..., 0]
+    columns = tf.range(width, dtype=tf.float32)[tf.newaxis, :, tf.newaxis] - starts[..., 1]
+    down, right = ends[..., 0] - starts[..., 0], ends[..., 1] - starts[..., 1]
+    length = tf.maximum(tf.square(down) + tf.square(right), 1e-6)
+    along = tf.clip_by_value((rows * down + columns * right) / length, 0.0, 1.0)
+    apart = tf.square(rows - along * down) + tf.square(columns - along * right)
+    # A little more, as for keypoints.
+    near = tf.cast(apart <= (FLESH * height + 1e-3) ** 2, tf.float32)
+    return near * starts[..., 2] * ends[..., 2]
 
 
 def region_boxes(

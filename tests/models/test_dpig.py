@@ -63,7 +63,7 @@ class TestWithoutBackground(_Case):
 
 
 def test_a_step_descends_what_it_says():
-    model = DPIG(**TINY, l1=3.0)
+    model = DPIG(**TINY, l1=3.0, l1_person=2.0)
     model.compile(run_eagerly=True, **descending(0.1))
     fields = batch()
     real, who = to_float(fields["images"]), fields["identity"]
@@ -76,7 +76,8 @@ def test_a_step_descends_what_it_says():
 
     def g_loss():
         score = siamese.score(model.discriminator, rebuilt(), track=False)
-        difference = tf.reduce_mean(tf.abs(rebuilt() - real))
+        inside = tf.cast(fields["mask"], tf.float32)
+        difference = tf.reduce_mean(tf.abs(rebuilt() - real) * (1 + 2 * inside))
         return tf.reduce_mean(tf.nn.softplus(-score)) + 3.0 * difference
 
     before = {name: weights(network) for name, network in model.networks.items()}
@@ -130,7 +131,8 @@ def test_batches_that_tell_too_little_are_refused():
         model.train_step({name: fields[name] for name in ("images", "identity")})
     with pytest.raises(ValueError, match="keypoints=True, image_size=16"):
         model.train_step({**fields, "mask": fields["mask"][:, :, :8]})
-    with pytest.raises(ValueError, match="l1=-1"):
-        DPIG(**{**TINY, "l1": -1})
+    for wrong in ("l1", "l1_person"):
+        with pytest.raises(ValueError, match=f"{wrong}=-1"):
+            DPIG(**{**TINY, wrong: -1})
     with pytest.raises(ValueError, match="No part of this DPIG takes such an option.*depth=3"):
         DPIG(**TINY, depth=3)

@@ -25,6 +25,12 @@ class TestDPIGMaps(ModelCase):
     arguments = {**TINY, "objective": "wgan-gp", "critic_steps": 2, "background": 0, "seed": 5}
     each_step = {"critic_steps": 1}
 
+    @classmethod
+    def make(cls, *args, **kwargs):
+        model = super().make(*args, **kwargs)
+        model.prepared.assign(1)
+        return model
+
     @staticmethod
     def batch(model, count=3):
         return dpig.batch(count, model.channels)
@@ -127,11 +133,15 @@ def test_maps_are_inverted_and_poses_are_kept(capsys):
     people = sd.data.drawn(12, 2, 16, keypoints=True, bodies=True)
     model = make(training_identities=12, map_dim=32, pose_code=16, pose_steps=100)
     before = arrays(model, "generator", "encoder")
+    with pytest.raises(RuntimeError, match="call model.prepare.*a DPIGMaps that was not prepared"):
+        model.fit(people.tuples(1, 4), steps_per_epoch=1, verbose=0)
     model.prepare(people)
     assert (
         "12 identities" in people.summary() and "Pose autoencoder, 100" in capsys.readouterr().out
     )
     np.testing.assert_equal(arrays(model, "generator", "encoder"), before)
+    model.fit(people.tuples(1, 4), steps_per_epoch=1, verbose=0)
+    assert model.completed_steps == 1
     fields = people.fields
     points = fields["keypoints"]
     rebuilt = model.pose_decoder(model.pose_encoder(model.poses(points)))

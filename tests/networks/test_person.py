@@ -9,7 +9,7 @@ from tensorflow import keras
 
 from sdgan_tf.networks import PersonEncoder, PersonGenerator, SiameseDCGANDiscriminator
 from sdgan_tf.networks.person import CodedConv
-from sdgan_tf.networks.pose import POSE, crop, encode_pose
+from sdgan_tf.networks.pose import LIMBS, POSE, crop, encode_pose
 from tests.networks.network_case import NetworkCase, conforms, random, shake, trainable
 
 GENERATOR = {"code_size": POSE + 7, "image_size": 8, "dim": 2, "levels": 2}
@@ -22,7 +22,7 @@ ENCODER |= {"regions": 3, "crop_size": 8, "background": 5}
         (PersonGenerator, GENERATOR, (POSE + 7,), (8, 8, 3)),
         (
             PersonGenerator,
-            {**GENERATOR, "channels": 1, "narrow": 2, "slope": 0.2},
+            {**GENERATOR, "channels": 1, "narrow": 2, "slope": 0.2, "limbs": True},
             (POSE + 7,),
             (8, 4, 1),
         ),
@@ -127,6 +127,18 @@ def test_an_encoder_without_a_background_and_its_configuration():
     assert network(*inputs, tf.constant([0, 2], tf.int64)).shape == (2, 96)
 
 
+def test_codes_start_larger_with_other_first_weights():
+    image = tf.zeros([4, 16, 16, 1]), tf.fill([4, POSE], 0.5), tf.zeros([4], tf.int64)
+    pixels = random(4, 16, 16, 3)
+    sizes = [
+        np.std(built(PersonEncoder(**ENCODER, encoder_initializer=name))(pixels, *image)[:, -5:])
+        for name in ("glorot_uniform", "he_normal")
+    ]
+    assert sizes[1] > 2 * sizes[0]
+    with pytest.raises(ValueError, match="encoder_initializer='zeros'"):
+        PersonEncoder(**ENCODER, encoder_initializer="zeros")
+
+
 def test_it_remembers_codes_and_poses_in_training_alone(encoder):
     poses = tf.concat([person((4, 4)), person((8, 8), (10, 10))], 0)
     inputs = random(2, 16, 16, 3), tf.ones([2, 16, 16, 1]), poses, tf.constant([2, 0], tf.int64)
@@ -158,6 +170,21 @@ def test_codes_pass_units_that_would_be_dead_only_where_they_are_leaky(slope):
     generator.start.bias.assign([-50.0, -50.0])
     images = generator(random(2, POSE + 7), training=True)
     assert bool(np.any(np.asarray(images[0] != images[1]))) == (slope > 0)
+
+
+def test_a_generator_may_see_limbs():
+    plain, seeing = (built(PersonGenerator(**GENERATOR, limbs=limbs)) for limbs in (False, True))
+    # A 3x3 kernel more for each limb.
+    more = 9 * len(LIMBS) * GENERATOR["dim"]
+    assert trainable(seeing) == trainable(plain) + more
+    weights = [*seeing.get_weights()]
+    weights[0] = weights[0][:, :, [*range(18), *range(18 + len(LIMBS), weights[0].shape[2])]]
+    plain.set_weights(weights)
+    codes = random(2, POSE + 7)
+    assert not np.allclose(seeing(codes), plain(codes), atol=1e-4)
+    # Without two visible ends there is no limb.
+    alone = np.where(np.arange(POSE + 7) >= 7, -1.0, codes).astype(np.float32)
+    np.testing.assert_allclose(seeing(alone), plain(alone), atol=1e-6)
 
 
 def test_sizes_that_do_not_halve_are_refused():

@@ -41,6 +41,26 @@ def test_maps_have_a_disc_at_each_visible_keypoint():
     assert (pose.pose_maps(small, 64, 32)[..., 0].numpy() > 0).sum() == 13
 
 
+def test_limbs_and_keypoints_together_are_the_mask_that_is_made_of_keypoints():
+    rng = np.random.default_rng(0)
+    made = rng.uniform(0, 63, (2, 18, 3)).astype(np.float32)
+    made[..., 2] = rng.uniform(size=(2, 18)) > 0.3
+    made[0, :, 2] = np.arange(18) < 3
+    maps = pose.limb_maps(pose.encode_pose(made, 64, 64), 64, 64).numpy()
+    assert maps.shape == (2, 64, 64, len(keypoints.LIMBS)) and set(np.unique(maps)) == {0, 1}
+    for points, limbs in zip(made, maps):
+        whole = keypoints.mask_of(points, 64)[..., 0]
+        rows, columns = np.mgrid[:64, :64]
+        discs = [
+            (rows - row) ** 2 + (columns - column) ** 2 <= 3.5**2
+            for row, column, visible in points
+            if visible
+        ]
+        np.testing.assert_array_equal(limbs.any(-1) | np.any(discs, 0), whole)
+    # Nose and neck, neck and right shoulder.
+    np.testing.assert_array_equal(np.flatnonzero(maps[0].any((0, 1))), [0, 9])
+
+
 def test_a_region_reaches_beyond_its_visible_keypoints():
     code = pose.encode_pose(points(nose=(30, 20), neck=(50, 40), left_knee=(100, 60)), 128, 64)
     boxes, visible = pose.region_boxes(code, 7, 128, 64)
