@@ -35,7 +35,7 @@ MATRIX = 2048
 PRODUCTS = {"MatMul", "BatchMatMulV2", "Conv2D", "Conv2DBackpropInput", "Conv2DBackpropFilter"}
 PRODUCTS |= {"Einsum"}
 MODERN = {"dim": 32, "d_i": 32, "d_o": 32, "norm": "none", "initializer": "he_normal"}
-PEOPLE = {"dim": 16, "levels": 4, "tower_levels": 4, "crop_size": 32, "regions": 4}
+PEOPLE = {"dim": 16, "levels": 4, "tower_levels": 4, "crop_size": 32, "regions": 4, "limbs": True}
 PEOPLE |= {"background": 64, "slope": 0.2, "discriminator_dim": 16}
 # As the flag files of these names have them; modern without its penalties, mixed tuples and identity features.
 MODELS = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import tensorflow as tf
 from tensorflow import keras
@@ -28,7 +28,7 @@ from sdgan_tf.networks.pose import (
     pose_maps,
     region_boxes,
 )
-from sdgan_tf.registry import check_choices, register, serializable
+from sdgan_tf.registry import register, serializable
 
 # Numbers that describe one region of a person, and what the U-Net keeps of a whole pose.
 REGION, BOTTLENECK = 32, 64
@@ -109,8 +109,6 @@ class PersonEncoder(keras.Model):
         background: width of the code of the background, 0 for none.
         narrow: by how many times an image is less wide than high.
         slope: see `PersonGenerator`.
-        encoder_initializer: later addition: `"he_normal"` in place of the released code's makes codes about ten times as
-            large at the start, so that the U-Net sees them beside the pose.
 
     Attributes:
         shown: how many identities `known` goes through.
@@ -132,7 +130,6 @@ class PersonEncoder(keras.Model):
         background: int = 128,
         narrow: int = 1,
         slope: float = 0.0,
-        encoder_initializer: Literal["glorot_uniform", "he_normal"] = "glorot_uniform",
         **kwargs: Any,
     ):
         # Poses keep their precision; layers cast what they take themselves.
@@ -152,11 +149,9 @@ class PersonEncoder(keras.Model):
         self.background = background
         self.narrow = narrow
         self.slope = slope
-        self.encoder_initializer = encoder_initializer
-        check_choices(self)
         self._height, self._width = _size(image_size, narrow, tower_levels if background else 1)
         _size(crop_size, 1, tower_levels)
-        options = {**policy_of(self), "initializer": encoder_initializer}
+        options = {**policy_of(self), "initializer": _INITIALIZER}
         self.start = [Conv(dim, 3, 1, **options) for _ in range(3)]
         self._person = _Tower(dim, tower_levels, slope, options)
         self.person_layers = self._person.layers
@@ -215,7 +210,7 @@ class PersonEncoder(keras.Model):
 
     def get_config(self) -> dict[str, Any]:
         names = ("training_identities", "image_size", "channels", "dim", "tower_levels", "regions")
-        names += ("crop_size", "background", "narrow", "slope", "encoder_initializer")
+        names += ("crop_size", "background", "narrow", "slope")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 

@@ -127,18 +127,6 @@ def test_an_encoder_without_a_background_and_its_configuration():
     assert network(*inputs, tf.constant([0, 2], tf.int64)).shape == (2, 96)
 
 
-def test_codes_start_larger_with_other_first_weights():
-    image = tf.zeros([4, 16, 16, 1]), tf.fill([4, POSE], 0.5), tf.zeros([4], tf.int64)
-    pixels = random(4, 16, 16, 3)
-    sizes = [
-        np.std(built(PersonEncoder(**ENCODER, encoder_initializer=name))(pixels, *image)[:, -5:])
-        for name in ("glorot_uniform", "he_normal")
-    ]
-    assert sizes[1] > 2 * sizes[0]
-    with pytest.raises(ValueError, match="encoder_initializer='zeros'"):
-        PersonEncoder(**ENCODER, encoder_initializer="zeros")
-
-
 def test_it_remembers_codes_and_poses_in_training_alone(encoder):
     poses = tf.concat([person((4, 4)), person((8, 8), (10, 10))], 0)
     inputs = random(2, 16, 16, 3), tf.ones([2, 16, 16, 1]), poses, tf.constant([2, 0], tf.int64)
