@@ -171,6 +171,8 @@ def test_a_signal_that_a_library_turned_into_its_own_error_ends_as_the_signal_do
     monkeypatch.setitem(sys.modules, "probe", module)
     monkeypatch.setattr(sys, "argv", ["probe"])
     before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+    # The tests may run in the background, where it is ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with pytest.raises(SystemExit) as info:
             command.run("probe")
