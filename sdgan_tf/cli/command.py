@@ -11,6 +11,7 @@ import os
 import re
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
@@ -38,6 +39,7 @@ def run(name: str) -> None:
         name: of the module in full, since absl calls what is run as `__main__` otherwise.
     """
     signal.signal(signal.SIGTERM, _end)
+    sys.unraisablehook = _again
     # Where it is ignored, as in the background of a script, it stays so.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _end)
@@ -48,6 +50,16 @@ def _end(number: int, frame: Any) -> None:
     """Ends the process by an exception, so that what is told to stop cleans up behind itself."""
     _signals.append(number)
     raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
+
+
+def _again(unraisable: Any) -> None:
+    """Sends a signal once more, a moment later, whose exception came up in a finalizer, which lets none out."""
+    if _signals and issubclass(unraisable.exc_type, (KeyboardInterrupt, SystemExit)):
+        later = threading.Timer(0.05, os.kill, (os.getpid(), _signals[-1]))
+        later.daemon = True
+        later.start()
+    else:
+        sys.__unraisablehook__(unraisable)
 
 
 def call(module: ModuleType, argv: Sequence[str]) -> int:
