@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -204,8 +205,7 @@ class Checkpoints:
             except CheckpointError as error:
                 logging.warning("%s Trying the one before.", error)
             else:
-                # It may have been saved right before a kill.
-                self._chief_does(self._note_best)
+                self._chief_does(functools.partial(self._finish, step))
                 return step
         if self.steps():
             raise CheckpointError(f"None of the checkpoints in {self.folder} can be read.")
@@ -253,6 +253,11 @@ class Checkpoints:
                 return float(file[SCORE + self.best_metric])
         except Exception:  # There is none, or the file is damaged.
             return None
+
+    def _finish(self, saved: int) -> None:
+        """What comes after a checkpoint was saved; a kill may have come between."""
+        self._note_best()
+        self._rotate(saved)
 
     def _rotate(self, saved: int) -> None:
         # Later ones are damaged, or training would have gone on from there. It comes by them again.
