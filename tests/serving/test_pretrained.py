@@ -41,6 +41,10 @@ def test_it_is_the_quick_starts(drawn):
         "identity": [["identity", 32, "normal"]],
         "observation": [["observation", 32, "normal"]],
     }
+    images = drawn.generate(2, 2)
+    assert np.shape(drawn.score(images)) == (2,)
+    codes = np.zeros([1, 64], np.float32)
+    assert np.abs(drawn(codes)).max() <= 1
 
 
 def test_it_is_small_and_has_a_card():
