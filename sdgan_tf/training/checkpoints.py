@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -103,6 +102,10 @@ class Checkpoints:
             if later > step:
                 remove_file(self.path(later))
         self._note_best()
+
+    def rotate(self, step: int) -> None:
+        """Removes what `save` at `step` would have removed, had a kill not come between."""
+        self._chief_does(lambda: self._rotate(step))
 
     def save(self, model: AdversarialModel, score: float | None = None) -> Path:
         """Writes the checkpoint of the model's step, then removes those that are neither new nor the best.
@@ -205,7 +208,8 @@ class Checkpoints:
             except CheckpointError as error:
                 logging.warning("%s Trying the one before.", error)
             else:
-                self._chief_does(functools.partial(self._finish, step))
+                # It may have been saved right before a kill.
+                self._chief_does(self._note_best)
                 return step
         if self.steps():
             raise CheckpointError(f"None of the checkpoints in {self.folder} can be read.")
@@ -253,11 +257,6 @@ class Checkpoints:
                 return float(file[SCORE + self.best_metric])
         except Exception:  # There is none, or the file is damaged.
             return None
-
-    def _finish(self, saved: int) -> None:
-        """What comes after a checkpoint was saved; a kill may have come between."""
-        self._note_best()
-        self._rotate(saved)
 
     def _rotate(self, saved: int) -> None:
         # Later ones are damaged, or training would have gone on from there. It comes by them again.

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from sdgan_tf.data import IdentityData
+from sdgan_tf.models import AdversarialModel
 from sdgan_tf.training.checkpoints import Checkpoints
 from sdgan_tf.training.periodic import EverySteps
 
@@ -71,6 +72,55 @@ def _mean(values: np.ndarray) -> float:
     return float(values.mean()) if values.size else math.nan
 
 
+def collapse_signs(model: AdversarialModel, numbers: Mapping[str, float]) -> list[str]:
+    """What is bad about the logged numbers of a step: a sentence for each sign."""
+    signs = [
+        f"{what} hardly differ ({name} {numbers[name]:.3f}, below {LEAST_VARIETY})"
+        for name, what in (
+            ("variety_between", "imagined identities"),
+            ("variety_within", "images of one imagined identity"),
+        )
+        if numbers.get(name, math.inf) < LEAST_VARIETY
+    ]
+    return [*signs, *model.imbalance(numbers)]
+
+
+class BadStreak:
+    """The bad measurements in a row that a run has come to.
+
+    Attributes:
+        length: how many there are.
+        since: step of the first of them, or None where the last measurement was good.
+        was_good: whether any measurement of the run was good.
+    """
+
+    def __init__(self):
+        self.length, self.since, self.was_good = 0, None, False
+
+    @classmethod
+    def after(cls, lines: Iterable[Mapping[str, float]], model: AdversarialModel) -> BadStreak:
+        """What the log lines of a run add up to, the oldest first."""
+        streak = cls()
+        for line in lines:
+            if "variety_between" in line:
+                streak.note(line["step"], collapse_signs(model, line))
+        return streak
+
+    def note(self, step: int, signs: Sequence[str]) -> None:
+        """Adds the measurement of a step, which is bad if it has signs of a collapse."""
+        if not signs:
+            self.length, self.since, self.was_good = 0, None, True
+        elif self.was_good or step > GRACE:
+            self.since = self.since or step
+            self.length += 1
+
+    @property
+    def suspect_from(self) -> int | None:
+        """The step from which on checkpoints are suspected to hold a collapsed model, or None."""
+        # If no measurement was good so far, no checkpoint is worth more than the others.
+        return self.since if self.was_good else None
+
+
 class CollapseWatch(EverySteps):
     """Measures how much imagined images differ, and tells when the model has collapsed.
 
@@ -121,28 +171,26 @@ class CollapseWatch(EverySteps):
         # They are of identities that have two images, if there are any.
         several = int(np.sum(self.data.counts > 1)) or REAL_IDENTITIES
         self._real = variety(self.data.grid(min(REAL_IDENTITIES, several), OBSERVATIONS))
-        self._was_good, self._first_bad, self._bad = False, None, 0
-        if self.checkpoints is not None:
-            self.checkpoints.suspect_from = None
-        for line in self.history:
-            if "variety_between" in line:
-                self._note(line["step"], self._signs(line))
+        self._streak = BadStreak.after(self.history, self.model)
+        self._suspect()
 
     def run(self, step: int, logs: dict[str, Any]) -> None:
         logs.update(self._measure())
-        signs = self._signs(logs)
-        self._note(step, signs)
-        if self._bad:
-            logs["collapse"] = self._bad
-        if self._bad < self.patience:
+        signs = collapse_signs(self.model, logs)
+        streak = self._streak
+        streak.note(step, signs)
+        self._suspect()
+        if streak.length:
+            logs["collapse"] = streak.length
+        if streak.length < self.patience:
             return
         message = (
-            f"The model has collapsed: at step {step:,} and {self._bad - 1} measurements before, since step "
-            f"{self._first_bad:,}, {' and '.join(signs)}. {ADVICE}"
+            f"The model has collapsed: at step {step:,} and {streak.length - 1} measurements before, since step "
+            f"{streak.since:,}, {' and '.join(signs)}. {ADVICE}"
         )
         if self.on_collapse == "stop":
             raise Collapsed(*self._with_checkpoint(message))
-        if self._bad == self.patience:
+        if streak.length == self.patience:
             print(message, file=sys.stderr, flush=True)
 
     def _measure(self) -> dict[str, float]:
@@ -154,31 +202,13 @@ class CollapseWatch(EverySteps):
         }
         return {name: ratio for name, ratio in ratios.items() if math.isfinite(ratio)}
 
-    def _signs(self, numbers: Mapping[str, float]) -> list[str]:
-        """What is bad about logged numbers: a sentence for each sign."""
-        signs = [
-            f"{what} hardly differ ({name} {numbers[name]:.3f}, below {LEAST_VARIETY})"
-            for name, what in (
-                ("variety_between", "imagined identities"),
-                ("variety_within", "images of one imagined identity"),
-            )
-            if numbers.get(name, math.inf) < LEAST_VARIETY
-        ]
-        return [*signs, *self.model.imbalance(numbers)]
-
-    def _note(self, step: int, signs: list[str]) -> None:
-        if not signs:
-            self._was_good, self._first_bad, self._bad = True, None, 0
-        elif self._was_good or step > GRACE:
-            self._first_bad = self._first_bad or step
-            self._bad += 1
-        # If no measurement was good so far, no checkpoint is worth more than the others.
-        if self.checkpoints is not None and self._was_good:
-            self.checkpoints.suspect_from = self._first_bad
+    def _suspect(self) -> None:
+        if self.checkpoints is not None:
+            self.checkpoints.suspect_from = self._streak.suspect_from
 
     def _with_checkpoint(self, message: str) -> tuple[str, int | None]:
         step = None
-        if self.checkpoints is not None and self._was_good:
+        if self.checkpoints is not None and self._streak.was_good:
             step = self.checkpoints.last_unsuspected()
         if step is None:
             return f"{message} There is no checkpoint from before.", None

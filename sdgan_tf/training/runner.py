@@ -40,7 +40,7 @@ from sdgan_tf.training.callbacks import (
 from sdgan_tf.training.checkpoints import Checkpoints
 from sdgan_tf.training.clock import Clock
 from sdgan_tf.training.cluster import Cluster, same_code
-from sdgan_tf.training.collapse import Collapsed
+from sdgan_tf.training.collapse import BadStreak, Collapsed
 from sdgan_tf.training.run_directory import RunDirectory, RunError
 from sdgan_tf.training.schedule import Schedule
 from sdgan_tf.training.stages import Predecessor
@@ -171,6 +171,10 @@ def _run(model, parts, shared, run, cluster, schedule: Schedule) -> Path:
     )
     checkpoints.load_newest(model)
     start = model.completed_steps
+    # Only with the suspicions of then is it known which checkpoint may go.
+    earlier_lines = (line for line in run.lines() if line["step"] <= start)
+    checkpoints.suspect_from = BadStreak.after(earlier_lines, model).suspect_from
+    checkpoints.rotate(start)
     clock = Clock(run, schedule.checkpoint_every, schedule.minutes)
     print(_intent(shared, start, clock, schedule))
     if not start:

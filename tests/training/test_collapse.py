@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import shutil
 from types import SimpleNamespace
 
 import numpy as np
@@ -237,8 +238,13 @@ def test_a_warning_leaves_the_run_alone_but_keeps_the_last_good_checkpoint(
     assert re.search("^step 11/14 .* variety_between 0.000  collapse 5  ", error, re.MULTILINE)
     assert lines(tmp_path, "collapse") == [None] * 6 + list(range(1, 9))
     assert lines(tmp_path, "step") == list(range(1, STEPS + 1))
-    assert Checkpoints(tmp_path / "checkpoints").steps() == [6, STEPS]
+    checkpoints = Checkpoints(tmp_path / "checkpoints")
+    assert checkpoints.steps() == [6, STEPS]
     assert varied.rollbacks == 0
+    # Opened again, the run removes what a kill right after the last save would have left, and no more.
+    shutil.copy(checkpoints.path(STEPS), checkpoints.path(STEPS - 2))
+    train(varied, people, tmp_path, "warn")
+    assert checkpoints.steps() == [6, STEPS]
 
 
 def test_stopping_leaves_the_last_good_checkpoint_as_the_newest(varied, people, tmp_path, breaks):
