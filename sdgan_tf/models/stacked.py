@@ -51,6 +51,8 @@ class StackedGAN(AdversarialModel):
     Args:
         training_identities: how many labels there are: the identities of the training data.
         stage: what this run trains, see above.
+        labelled: whether the upper generator is told a label, as in the paper. Without one it imagines the features of new
+            identities from noise alone, and rows of images are these.
         noise_top: width of the noise of the upper generator, uniform.
         noise_bottom: width of the noise of the lower one, uniform.
         condition: weight of the classifier's loss.
@@ -79,6 +81,7 @@ class StackedGAN(AdversarialModel):
         self,
         training_identities: int,
         stage: Literal["encoder", "top", "bottom", "joint"] = "joint",
+        labelled: bool = True,
         noise_top: int = 50,
         noise_bottom: int = 50,
         condition: float = 1.0,
@@ -92,9 +95,8 @@ class StackedGAN(AdversarialModel):
         name: str | None = None,
         **options: Any,
     ):
-        labels = max(training_identities, 2)
-        identity = [Part("label", labels, "categorical"), Part("top", noise_top)]
-        latents = LatentSpace(identity, [Part("bottom", noise_bottom)])
+        label = [Part("label", max(training_identities, 2), "categorical")] if labelled else []
+        latents = LatentSpace([*label, Part("top", noise_top)], [Part("bottom", noise_bottom)])
         super().__init__(latents, image_size, channels, 1, ema, precision, seed, options, name=name)
         weights = (condition, entropy, crossing)
         if training_identities < 2 or stage not in PLAYERS or min(weights) < 0:
@@ -105,14 +107,15 @@ class StackedGAN(AdversarialModel):
             )
         self.training_identities = training_identities
         self.stage = stage
+        self.labelled = labelled
         self.noise_top, self.noise_bottom = noise_top, noise_bottom
         self.condition, self.entropy, self.crossing = weights
         self.needs_start = stage != "encoder"
         self.shows_images = stage in ("bottom", "joint")
-        self.labels = training_identities if self.shows_images else None
+        self.labels = training_identities if labelled and self.shows_images else None
         self._objective = objectives.get("dcgan")
         self._add_networks()
-        self.LOGS = LOGS[stage]
+        self.LOGS = _logs(stage, labelled)
         self.play(PLAYERS[stage], averaged=("generator", "feature_generator"))
 
     def _add_networks(self) -> None:
@@ -125,7 +128,7 @@ class StackedGAN(AdversarialModel):
         width, labels = sgan.features_of(dim), self.training_identities
         encoder = sgan.SGANEncoder(labels, **images, dim=dim, **policy)
         self.add("encoder", encoder, {"images": size}, [labels])
-        codes = labels + self.noise_top
+        codes = self.latents.d_i
         network = sgan.SGANFeatureGenerator(codes, dim, **policy)
         self.add("feature_generator", network, {"codes": [codes]}, [width])
         codes = width + self.noise_bottom
@@ -152,10 +155,15 @@ class StackedGAN(AdversarialModel):
 
     def _split(self, codes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Codes of the upper and of the lower generator: labels as they are, noise from 0 to 1 as released."""
-        label, noise = tf.split(codes, [self.training_identities, -1], axis=1)
+        label, noise = self._parted(codes)
         noise = (noise + 1) / 2
         top, bottom = tf.split(noise, [self.noise_top, self.noise_bottom], axis=1)
         return tf.concat([label, top], 1), bottom
+
+    def _parted(self, codes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """The label, which is no number wide where there is none, and all that comes after it."""
+        width = self.training_identities if self.labelled else 0
+        return codes[:, :width], codes[:, width:]
 
     def call(self, codes: tf.Tensor, training: bool = False) -> tf.Tensor:
         top, bottom = self._split(codes)
@@ -163,8 +171,11 @@ class StackedGAN(AdversarialModel):
         return self.best("generator")(tf.concat([features, bottom], 1), training=training)
 
     def _codes(self, labels: tf.Tensor, stream: str) -> tuple[tf.Tensor, tf.Tensor]:
-        codes = self.draw(tf.shape(labels)[0], stream)[:, self.training_identities :]
-        return self._split(tf.concat([tf.one_hot(labels, self.training_identities), codes], 1))
+        codes = self.draw(tf.shape(labels)[0], stream)
+        if self.labelled:
+            label = tf.one_hot(labels, self.training_identities)
+            codes = tf.concat([label, self._parted(codes)[1]], 1)
+        return self._split(codes)
 
     def _rebuilt(self, recogniser: keras.Model, seen: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
         """The mean squared error of the noise that a head reads: what a lack of entropy costs."""
@@ -221,7 +232,7 @@ class StackedGAN(AdversarialModel):
         self, images: tf.Tensor, features: tf.Tensor, labels: tf.Tensor
     ) -> dict[str, tf.Tensor]:
         top, bottom = self._codes(labels, "codes of the discriminators")
-        noise, logs, given = top[:, self.training_identities :], {}, features
+        (_, noise), logs, given = self._parted(top), {}, features
         if self.stage != "bottom":
             made = self.feature_generator(top, training=True)
             judge, reader = self._judge_features, self.feature_recogniser
@@ -242,7 +253,8 @@ class StackedGAN(AdversarialModel):
                 upper, costs = self._loss_of_features(given, top, labels)
                 logs.update(costs)
             if self.stage != "top":
-                lower, costs = self._loss_of_images(given, bottom, labels)
+                known = labels if self.labelled or self.stage == "bottom" else None
+                lower, costs = self._loss_of_images(given, bottom, known)
                 logs.update(costs)
             if self.stage == "joint":
                 upper += self.crossing * lower
@@ -256,16 +268,18 @@ class StackedGAN(AdversarialModel):
 
     def _loss_of_features(self, made, top, labels) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         seen, score = self._judge_features(made)
-        logits = self.encoder.classify(made)
-        costs = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
-        condition = tf.reduce_mean(costs)
-        noise = top[:, self.training_identities :]
-        entropy = self._rebuilt(self.feature_recogniser, seen, noise)
-        loss = self._objective.generator_loss(score)
-        loss += self.condition * condition + self.entropy * entropy
-        return loss, {"top_g_loss": loss, "top_condition": condition, "top_entropy": entropy}
+        entropy = self._rebuilt(self.feature_recogniser, seen, self._parted(top)[1])
+        loss = self._objective.generator_loss(score) + self.entropy * entropy
+        logs = {"top_entropy": entropy}
+        if self.labelled:
+            logits = self.encoder.classify(made)
+            costs = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+            logs["top_condition"] = tf.reduce_mean(costs)
+            loss += self.condition * logs["top_condition"]
+        return loss, {**logs, "top_g_loss": loss}
 
     def _loss_of_images(self, given, bottom, labels) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        """The lower generator's loss; `labels` is None where nobody knows whom `given` shows."""
         images = self.generator(tf.concat([given, bottom], 1), training=True)
         seen, score = self._judge_images(images)
         found = self.encoder.features(images)
@@ -273,9 +287,10 @@ class StackedGAN(AdversarialModel):
         entropy = self._rebuilt(self.recogniser, seen, bottom)
         loss = self._objective.generator_loss(score)
         loss += self.condition * condition + self.entropy * entropy
-        accuracy = _accuracy(labels, self.encoder.classify(found))
-        numbers = {"condition": condition, "entropy": entropy, "accuracy": accuracy}
-        return loss, {"g_loss": loss, **numbers}
+        logs = {"g_loss": loss, "condition": condition, "entropy": entropy}
+        if labels is not None:
+            logs["accuracy"] = _accuracy(labels, self.encoder.classify(found))
+        return loss, logs
 
     # --- what comes out
 
@@ -286,10 +301,12 @@ class StackedGAN(AdversarialModel):
 
     def identity_codes(self, seeds: tf.Tensor | Sequence[int]) -> tf.Tensor:
         """A label and the noise of the features for each seed: seeds in a row show one label after another."""
+        codes = super().identity_codes(seeds)
+        if not self.labelled:
+            return codes
         seeds = tf.convert_to_tensor(seeds, tf.int64)
         labels = tf.one_hot(seeds % self.training_identities, self.training_identities)
-        noise = super().identity_codes(seeds)[:, self.training_identities :]
-        return tf.concat([labels, noise], 1)
+        return tf.concat([labels, self._parted(codes)[1]], 1)
 
     def read(self, images: np.ndarray, batch_size: int = 256) -> dict[str, np.ndarray]:
         """What the encoder takes images for: uint8 [n, h, w, c] to `category`, probabilities float32 [n, labels]."""
@@ -301,6 +318,12 @@ class StackedGAN(AdversarialModel):
 
     def score(self, images: tf.Tensor) -> tf.Tensor:
         return siamese.score(self.discriminator, self.checked_tuples(images), training=False)
+
+
+def _logs(stage: str, labelled: bool) -> tuple[str, ...]:
+    """The numbers of a stage; nobody says whom imagined features show where there is no label."""
+    unknown = ("top_condition", "accuracy") if stage == "joint" else ("top_condition",)
+    return tuple(name for name in LOGS[stage] if labelled or name not in unknown)
 
 
 def _accuracy(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:

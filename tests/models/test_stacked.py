@@ -44,6 +44,12 @@ class TestJoint(StackedCase):
     arguments = {**TINY, "stage": "joint", "crossing": 0.5, "ema": 0.9, "seed": 5}
 
 
+class TestUnlabelled(StackedCase):
+    """The last one, whose rows are new identities."""
+
+    arguments = {**TINY, "stage": "joint", "labelled": False}
+
+
 def make(stage, rate=1.0, **arguments):
     """Return a model whose weights are not too small, moved by `rate` times the gradient."""
     model = StackedGAN(**{**TINY, "stage": stage, **arguments})
@@ -153,6 +159,29 @@ def test_rows_show_one_label_after_another():
     assert len(np.unique(codes[:, 3:], axis=0)) == 6
     features = model.feature_generator(model._split(model.draw(2, "x"))[0])
     assert features.shape == (2, 16)
+
+
+def test_without_labels_rows_are_new_identities():
+    model = make("joint", labelled=False)
+    assert (model.latents.d_i, model.latents.d_o, model.labels) == (3, 2, None)
+    assert len(np.unique(model.identity_codes(range(6)).numpy(), axis=0)) == 6
+    features = model.feature_generator(model._split(model.draw(2, "x"))[0])
+    assert features.shape == (2, 16)
+
+
+@pytest.mark.parametrize("stage", ["top", "bottom", "joint"])
+def test_without_labels_nobody_is_told_who_is_imagined(stage):
+    # The lower level still learns from real features, of which it is known whom they show.
+    known = {"top": set(), "bottom": {"accuracy"}, "joint": set()}[stage]
+    moved = []
+    for labels in ([0, 1, 2, 0], [1, 1, 0, 2]):
+        model = make(stage, rate=0.1, labelled=False)
+        logs = model.train_step({**batch(), "identity": tf.constant(labels, tf.int64)})
+        assert {"top_condition", "accuracy"} & set(logs) == known
+        assert set(logs) == set(model.LOGS)
+        moved.append([value for network in model.networks.values() for value in weights(network)])
+    for one, other in zip(*moved):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_the_encoder_reads_images():
