@@ -26,6 +26,9 @@ PLAYERS = {
     "bottom": {"d": ["discriminator", "recogniser"], "g": ["generator"]},
 }
 PLAYERS["joint"] = {**PLAYERS["top"], **PLAYERS["bottom"]}
+# Weight of the mean square of the features in the classifier's loss. Without it they grow: the generator's noise is lost
+# beside them, and a small mistake in them costs much. With it they have the size of the released classifier's.
+FEATURE_PENALTY = 0.1
 LOGS = {
     "encoder": ("e_loss", "accuracy"),
     "top": ("top_d_loss", "top_g_loss", "top_condition", "top_entropy"),
@@ -222,9 +225,10 @@ class StackedGAN(AdversarialModel):
 
     def _update_encoder(self, images: tf.Tensor, labels: tf.Tensor) -> dict[str, tf.Tensor]:
         with tf.GradientTape() as tape:
-            logits = self.encoder(images, training=True)
+            features = self.encoder.features(images)
+            logits = self.encoder.classify(features)
             costs = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
-            loss = tf.reduce_mean(costs)
+            loss = tf.reduce_mean(costs) + FEATURE_PENALTY * tf.reduce_mean(tf.square(features))
         self.move("e", tape, loss)
         return {"e_loss": loss, "accuracy": _accuracy(labels, logits)}
 

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from tensorflow import keras
 
-from sdgan_tf.models import StackedGAN
+from sdgan_tf.models import StackedGAN, stacked
 from tests.models.model_case import ModelCase, array, arrays, descending, differ, gradients, weights
 
 TINY = {"training_identities": 3, "image_size": 16, "dim": 2, "noise_top": 3, "noise_bottom": 2}
@@ -192,6 +192,19 @@ def test_the_encoder_reads_images():
     np.testing.assert_allclose(read.sum(1), 1, rtol=1e-5)
     with pytest.raises(ValueError, match=r"channels=1\. Received: shape \(4, 1, 16, 16, 3\)"):
         model.read(np.repeat(images, 3, -1))
+
+
+def test_the_encoder_pays_for_large_features():
+    model = make("encoder")
+    fields = batch()
+    images = tf.cast(fields["images"][:, 0], tf.float32) / 127.5 - 1
+    features = model.encoder.features(images)
+    named = tf.nn.log_softmax(model.encoder.classify(features))
+    named = tf.gather(named, fields["identity"], batch_dims=1)
+    size = float(tf.reduce_mean(features**2))
+    expected = stacked.FEATURE_PENALTY * size - float(tf.reduce_mean(named))
+    assert size > 1e-3
+    assert float(model.train_step(fields)["e_loss"]) == pytest.approx(expected, rel=1e-4)
 
 
 def test_training_it_names_the_labels():
