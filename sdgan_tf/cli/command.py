@@ -93,13 +93,10 @@ def call(module: ModuleType, argv: Sequence[str]) -> int:
     try:
         _check_paths(words, values)
         return module.main(words, values) or 0
-    except KeyboardInterrupt:
-        print("Interrupted.", file=sys.stderr)
-        return 128 + signal.SIGINT
-    except Exception as error:
-        if _signals:
+    except (KeyboardInterrupt, Exception) as error:
+        if _signals or isinstance(error, KeyboardInterrupt):
             print("Interrupted.", file=sys.stderr)
-            return 128 + _signals[0]
+            return 128 + (_signals or [signal.SIGINT])[0]
         if not isinstance(error, USER_ERRORS) or os.environ.get("SDGAN_TRACEBACK"):
             raise
         print(f"{name}: {with_flags(shown(error), values)}", file=sys.stderr)
