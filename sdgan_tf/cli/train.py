@@ -92,9 +92,15 @@ def _train(
             "The same command again goes on from there."
         )
         return 128 + interruption.number
-    print(f"Image: {shown(image)}")
+    if image:
+        print(f"Image: {shown(image)}")
     print(f"TensorBoard: {_tool('tensorboard')} --logdir {run.tensorboard}")
-    print(f"Export: bin/export --run_dir={shown(run.path)} --out=saved_models/{run.path.name}")
+    if image:
+        print(f"Export: bin/export --run_dir={shown(run.path)} --out=saved_models/{run.path.name}")
+    else:
+        print(
+            f"This stage makes no images. The next one goes on from here by --start={shown(run.path)}"
+        )
     return 0
 
 

@@ -80,7 +80,7 @@ def train(
     verifier: Verifier | None = None,
     unseen: IdentityData | None = None,
     start_from: str | Path | None = None,
-) -> Path:
+) -> Path | None:
     """Trains in `run_dir`, or continues what is there, until the steps or minutes of the schedule are done.
 
     A run that was killed at any moment and started again ends with the same bytes as a run that was never killed.
@@ -98,7 +98,8 @@ def train(
             in stages. It has to stay there, and as it is.
 
     Returns:
-        The path of the last grid of identities.
+        The path of the last grid of identities, or None where the model's images mean nothing, as in a stage that trains no
+        generator of images.
 
     Raises:
         RunError: the directory belongs to another run, or the run to start from is missing or does not fit.
@@ -135,7 +136,7 @@ def train(
                 run = cluster.own_directory(shared, own)
                 parts = (data, verifier, unseen, earlier)
                 image = _run(model, parts, shared, run, cluster, schedule)
-                return shared.samples / image.name
+                return image and shared.samples / image.name
         finally:
             shared.close()
 
@@ -163,7 +164,7 @@ def _open(run: RunDirectory, config: dict[str, Any], notes: Mapping[str, str]) -
             file.write(text.encode())
 
 
-def _run(model, parts, shared, run, cluster, schedule: Schedule) -> Path:
+def _run(model, parts, shared, run, cluster, schedule: Schedule) -> Path | None:
     """Trains in a directory that is open. What only the chief keeps goes into `run`; checkpoints are in `shared`."""
     data, verifier, unseen, earlier = parts
     checkpoints = Checkpoints(
@@ -188,7 +189,8 @@ def _run(model, parts, shared, run, cluster, schedule: Schedule) -> Path:
             _fit(model, data, run, checkpoints, grids, clock, schedule, verifier, unseen)
         except Collapsed as collapse:
             _go_back(model, checkpoints, collapse, schedule)
-    return [grid.write(model.completed_steps) for grid in grids][0]
+    images = [grid.write(model.completed_steps) for grid in grids]
+    return images[0] if images else None
 
 
 def _tuples(model, data: IdentityData, schedule: Schedule, start: int) -> tf.data.Dataset:
@@ -216,6 +218,8 @@ def _intent(run: RunDirectory, start: int, clock: Clock, schedule: Schedule) -> 
 
 
 def _grids(model, data: IdentityData, run: RunDirectory, schedule: Schedule) -> list[Grid]:
+    if not model.shows_images:
+        return []
     grids: list[Grid] = [IdentityGrid(run.path, schedule.grid_every)]
     if hasattr(model, "reconstruct"):
         grids.append(ReconstructionGrid(run.path, data, schedule.grid_every))

@@ -37,6 +37,13 @@ def encoder(tmp_path_factory):
     return folder
 
 
+def test_a_stage_without_images_of_its_own_writes_no_grid(encoder, tmp_path):
+    assert train(make("top"), tmp_path / "top", start_from=encoder) is None
+    assert not list((tmp_path / "top" / "samples").glob("step-*"))
+    path = train(make("bottom"), tmp_path / "bottom", start_from=encoder)
+    assert path == tmp_path / "bottom" / "samples" / "step-00000001.png" and path.exists()
+
+
 def test_a_stage_goes_on_with_the_weights_of_the_one_before(encoder, tmp_path):
     model = make("top", ema=0.9)
     train(model, tmp_path / "top", start_from=encoder)
