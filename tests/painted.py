@@ -48,21 +48,30 @@ class Painter(ImageModel):
         who: code [n, 6] to the left colour [n, 3].
         how: code [n, 6] to the right colour.
         identities: how many identities there are, in a row of seeds; None for any number.
+        observations: the same of observations.
     """
 
     image_size, channels, k = SIZE, 3, 2
 
     def __init__(
-        self, who=lambda codes: codes[:, :3], how=lambda codes: codes[:, 3:], identities=None
+        self,
+        who=lambda codes: codes[:, :3],
+        how=lambda codes: codes[:, 3:],
+        identities=None,
+        observations=None,
     ):
         self.latents = LatentSpace.split(3, 3)
         self.who = who
         self.how = how
         self.identities = identities
+        self.observations = observations
         self.rendered = 0
 
     def identity_codes(self, seeds):
         return super().identity_codes(np.asarray(seeds) % (self.identities or 2**63 - 1))
+
+    def observation_codes(self, seeds):
+        return super().observation_codes(np.asarray(seeds) % (self.observations or 2**63 - 1))
 
     def __call__(self, codes):
         codes = np.asarray(codes)

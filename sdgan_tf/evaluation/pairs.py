@@ -202,19 +202,22 @@ def _read(data: IdentityData, wanted: np.ndarray, verbose: bool) -> np.ndarray:
 
 def _seeds(model: ImageModel, draws: int, seed: int) -> np.ndarray:
     """Seeds of two identity and two observation codes for each draw: int64 [4, draws]."""
-    first = seed * 2**32 + np.arange(draws, dtype=np.int64)
-    second = first + 2**31
-    if model.identities is None:
-        return np.stack([first, second, first, second])
-    if model.identities < 2:
-        raise ValueError(
-            "Unmatched pairs need a model of two identities or more. "
-            f"Received: identities={model.identities}"
-        )
-    # Neighbouring seeds are neighbouring identities here, so these are drawn.
-    shares = np.random.default_rng([seed, 7]).random([draws, 2])
-    one, two = (shares * [model.identities, model.identities - 1]).astype(np.int64).T
-    return np.stack([one, two + (two >= one), first, second])
+    known = {"identities": (model.identities, 7), "observations": (model.observations, 8)}
+    parts = []
+    for name, (number, stream) in known.items():
+        if number is None:
+            first = seed * 2**32 + np.arange(draws, dtype=np.int64)
+            parts += [first, first + 2**31]
+            continue
+        if number < 2:
+            raise ValueError(
+                f"Pairs that differ in one code need a model of two {name} or more. Received: {name}={number}"
+            )
+        # Neighbouring seeds are neighbouring codes here, and come again, so these are drawn.
+        shares = np.random.default_rng([seed, stream]).random([draws, 2])
+        one, two = (shares * [number, number - 1]).astype(np.int64).T
+        parts += [one, two + (two >= one)]
+    return np.stack(parts)
 
 
 def _codes(model: ImageModel, one, two, first, second) -> tuple[np.ndarray, int]:

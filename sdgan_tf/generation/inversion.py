@@ -263,9 +263,10 @@ class _Descent:
         return loss
 
     def _reclaim(self, step: tf.Tensor) -> None:
-        for part, code in zip(("identity", "observation"), self.codes):
-            # The identities of a model that shows a given number of them follow no law.
-            if part == "observation" or self.model.identities is None:
+        known = (self.model.identities, self.model.observations)
+        for part, code, number in zip(("identity", "observation"), self.codes, known):
+            # The codes of a model that shows a given number of them follow no law.
+            if number is None:
                 seed = stateless_seed(self.search.seed, f"clipping of {part}", step, self.number)
                 code.assign(self.model.latents.reclaim(tf.convert_to_tensor(code), seed, part))
 

@@ -102,7 +102,7 @@ class DPIG(PersonModel):
             )
         self.l1, self.l1_person = l1, l1_person
         self._objective = objectives.get("dcgan")
-        self.identities = self.encoder.shown
+        self.identities = self.observations = self.encoder.shown
         self.play({"d": ["discriminator"], "g": ["encoder", "generator"]})
 
     def default_optimizers(self) -> dict[str, Any]:

@@ -29,6 +29,7 @@ class ImageModel:
         k: images in the tuples that `score` takes.
         latents: the `LatentSpace`.
         identities: how many identities the model can show, or None where it imagines any number.
+        observations: how many observation codes the model can show, or None where it imagines any number.
         labels: where the first so many identity codes show one label of the training data each, in its order, and those
             beyond show them again: how many labels; otherwise None.
         traversed: the numbers of the observation code that mean something each, as (part, number from 1): training
@@ -42,6 +43,7 @@ class ImageModel:
     k: int
     latents: LatentSpace
     identities: int | None = None
+    observations: int | None = None
     labels: int | None = None
     traversed: Sequence[tuple[str, int]] = ()
     varied: Sequence[str] = ()
@@ -55,7 +57,10 @@ class ImageModel:
         return self.latents.identity_codes(seeds)
 
     def observation_codes(self, seeds: tf.Tensor | Sequence[int]) -> tf.Tensor:
-        """One `z_O` for each seed, the same whatever its neighbours: int64 [n] to float32 [n, d_o]."""
+        """One `z_O` for each seed, the same whatever its neighbours: int64 [n] to float32 [n, d_o].
+
+        Where `observations` is a number, it is with these as with identities.
+        """
         return self.latents.observation_codes(seeds)
 
     def grid_codes(

@@ -46,6 +46,7 @@ class ServedModel(tf.Module):
             "channels": model.channels,
             "k": model.k,
             "identities": model.identities,
+            "observations": model.observations,
             "scores": scores(model),
             "data": None if data is None else dict(data),
             "sdgan_tf": __version__,

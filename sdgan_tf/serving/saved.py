@@ -42,6 +42,7 @@ class ExportedModel(ImageModel):
         self.path = path
         self.completed_steps = described["step"]
         self.identities = described["identities"]
+        self.observations = described.get("observations")
         self.k = described["k"]
         self.data = described.get("data")
         if "latents" in described:

@@ -104,6 +104,19 @@ def test_unmatched_pairs_of_few_identities_differ_and_are_drawn(identities):
     assert drawn.collisions == 1 / identities
 
 
+@pytest.mark.parametrize("observations", [2, 8])
+def test_matched_pairs_of_few_observations_differ_and_are_drawn(observations):
+    drawn = generated_pairs(painted.Painter(identities=8, observations=observations), 1000)
+    _, how = halves(drawn.images)
+    codes, number = np.unique(how, axis=0, return_inverse=True)
+    assert len(codes) == observations
+    first, second = number.reshape(-1)[drawn.matched.T]
+    assert np.all(first != second)
+    assert len({*zip(first, second)}) == observations * (observations - 1)
+    first, second = how[drawn.same_observation.T]
+    np.testing.assert_array_equal(first, second)
+
+
 def test_equal_codes_make_no_unmatched_pair_and_are_counted():
     class Coins(painted.Painter):
         """Draws one of four codes, without saying that these are all."""
@@ -121,6 +134,8 @@ def test_equal_codes_make_no_unmatched_pair_and_are_counted():
 def test_a_model_of_one_identity_is_refused():
     with pytest.raises(ValueError, match="two identities or more. Received: identities=1"):
         generated_pairs(painted.Painter(identities=1), 10)
+    with pytest.raises(ValueError, match="two observations or more. Received: observations=1"):
+        generated_pairs(painted.Painter(observations=1), 10)
     silent = painted.Painter()
     silent.identity_codes = lambda seeds: np.zeros([len(seeds), 3])
     with pytest.raises(ValueError, match="two identities or more. Received: equal identity codes"):

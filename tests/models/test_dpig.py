@@ -121,6 +121,10 @@ def test_encode_gives_codes_that_rebuild_swap_and_hold_the_pose():
                                                          model.observation_codes([0, 1, 2])))  # fmt: skip
     np.testing.assert_allclose(model.keypoints_of(observation), points, atol=1e-4)
     assert np.any(identity[0] != identity[1])
+    # There are no others.
+    assert model.identities == model.observations == 3
+    np.testing.assert_array_equal(model.identity_codes([3, 4, 5]), identity)
+    np.testing.assert_array_equal(model.observation_codes([3, 4, 5]), observation)
 
 
 def test_batches_that_tell_too_little_are_refused():

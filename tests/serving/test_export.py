@@ -85,6 +85,7 @@ def test_an_export_describes_its_parts_size_and_channels(path, model):
         "channels": 3,
         "k": 2,
         "identities": None,
+        "observations": None,
         "scores": True,
         "data": None,
     }

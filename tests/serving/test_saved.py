@@ -42,7 +42,7 @@ def loaded(folder):
 
 
 def test_it_describes_itself_as_the_model_did(loaded, model, folder):
-    for name in ("image_size", "channels", "k", "completed_steps", "identities"):
+    for name in ("image_size", "channels", "k", "completed_steps", "identities", "observations"):
         assert getattr(loaded, name) == getattr(model, name)
     assert loaded.latents.parts == model.latents.parts
     assert loaded.latents.parts["observation"] == (("observation", 3, "normal"),)
