@@ -47,7 +47,7 @@ class DPIG(PersonModel):
             20).
         l1_person: later addition: how much more of it the pixels of the person count, those of the mask (arXiv 1705.09368
             has 1). A person is a small part of an image.
-        ema: later addition: decay of the averaged generator, such as .999, 0 for none.
+        ema: later addition: decay of the averages of generator and encoder, such as .999, 0 for none.
         precision: `"float32"`, `"mixed_bfloat16"` or `"mixed_float16"`; losses and images are float32 always.
         seed: of the first weights.
         **options: of the named networks, such as `dim=16` or `levels=4`.
@@ -103,7 +103,8 @@ class DPIG(PersonModel):
         self.l1, self.l1_person = l1, l1_person
         self._objective = objectives.get("dcgan")
         self.identities = self.observations = self.encoder.shown
-        self.play({"d": ["discriminator"], "g": ["encoder", "generator"]})
+        players = {"d": ["discriminator"], "g": ["encoder", "generator"]}
+        self.play(players, averaged=("generator", "encoder"))
 
     def default_optimizers(self) -> dict[str, Any]:
         """Adam with beta_1 .5 for both, at a rate of 2e-5 that halves at every 50,000 steps, as in the released code."""
@@ -175,4 +176,4 @@ class DPIG(PersonModel):
     def _known(self, seeds: tf.Tensor | Sequence[int]) -> tf.Tensor:
         seeds = tf.convert_to_tensor(seeds, tf.int64)
         # As in `ConditionalGAN`: `generate` counts from a multiple of 2**32 on.
-        return self.encoder.known(seeds + 15 * (seeds // 2**32))
+        return self.best("encoder").known(seeds + 15 * (seeds // 2**32))

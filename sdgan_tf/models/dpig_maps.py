@@ -139,7 +139,7 @@ class DPIGMaps(PersonModel):
         maps, critics = ([f"{part}_{kind}" for part in widths] for kind in ("map", "critic"))
         self.play(
             {"d": critics, "g": maps},
-            averaged=("generator", *maps),
+            averaged=("generator", "encoder", *maps),
             logs=[f"{part}_distance" for part in widths],
         )
 
@@ -213,7 +213,7 @@ class DPIGMaps(PersonModel):
     def _real_codes(self, fields: dict[str, tf.Tensor]) -> tf.Tensor:
         poses = self.poses(fields["keypoints"][:, 0])
         masks = tf.cast(fields["mask"][:, 0], tf.float32)
-        codes = self.encoder(fields["images"][:, 0], masks, poses, fields["identity"])
+        codes = self.best("encoder")(fields["images"][:, 0], masks, poses, fields["identity"])
         return tf.stop_gradient(tf.concat([codes, self.pose_encoder(poses)], -1))
 
     def _update_critics(self, codes: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:

@@ -143,7 +143,7 @@ class PersonModel(AdversarialModel):
             real = self.checked_tuples(images[part, np.newaxis])[:, 0]
             labels = tf.zeros([len(real)], tf.int64)
             shown = tf.cast(masks[part], tf.float32), self.poses(keypoints[part])
-            codes.append(self.encoder(real, *shown, labels).numpy())
+            codes.append(self.best("encoder")(real, *shown, labels).numpy())
         return np.concatenate(codes)
 
     def in_poses(self, observation: np.ndarray, keypoints: np.ndarray) -> np.ndarray:

@@ -49,7 +49,7 @@ class _Case(ModelCase):
         model = cls.make()
         kernel = model.best("generator").finish.kernel
         kernel.assign(10 * array(kernel))
-        memory = model.encoder.memory.kernel
+        memory = model.best("encoder").memory.kernel
         memory.assign(np.random.default_rng(0).uniform(-1, 1, memory.shape))
         return model
 
@@ -125,6 +125,20 @@ def test_encode_gives_codes_that_rebuild_swap_and_hold_the_pose():
     assert model.identities == model.observations == 3
     np.testing.assert_array_equal(model.identity_codes([3, 4, 5]), identity)
     np.testing.assert_array_equal(model.observation_codes([3, 4, 5]), observation)
+
+
+def test_images_and_codes_are_those_of_the_averages():
+    model = DPIG(**TINY, ema=0.9)
+    model.compile(**descending(0.1, model.players), run_eagerly=True)
+    fields = {name: values.numpy()[:, 0] for name, values in batch().items() if name != "identity"}
+    before = model.encode(fields["images"], fields["keypoints"], fields["mask"])[0]
+    for network in (model.encoder, model.generator):
+        network.set_weights([0 * value for value in network.get_weights()])
+    after = model.encode(fields["images"], fields["keypoints"], fields["mask"])[0]
+    np.testing.assert_array_equal(after, before)
+    model.train_step(batch())
+    moved = model.encode(fields["images"], fields["keypoints"], fields["mask"])[0]
+    assert np.any(moved != before)
 
 
 def test_batches_that_tell_too_little_are_refused():
