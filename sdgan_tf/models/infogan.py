@@ -18,6 +18,9 @@ from sdgan_tf.models.base import AdversarialModel
 from sdgan_tf.networks import siamese
 from sdgan_tf.registry import register
 
+# Learned variances lie within exp(-6) and exp(6): standard deviations of .05 to 20 where codes lie in [-1, 1].
+MOST_LOG_VARIANCE = 6.0
+
 
 @register("model", "infogan")
 class InfoGAN(AdversarialModel):
@@ -140,6 +143,8 @@ class InfoGAN(AdversarialModel):
         """Logits or means, and the logarithm of the variance, of each part that is read, by name."""
         logits = self.categories * self.categorical
         means, logs = tf.split(outputs[:, logits:], 2, axis=1)
+        # Unbounded, a single reading that is surely wrong costs more than float32 can tell.
+        logs = MOST_LOG_VARIANCE * tf.tanh(logs / MOST_LOG_VARIANCE)
         if self.variance == "fixed":
             logs = tf.zeros_like(logs)
         readings = {}

@@ -55,7 +55,7 @@ def nats(model, fake, codes):
     """Return `-log Q(c|x)` of the category and of the continuous codes, worked out in NumPy's way."""
     features = model.discriminator.features(fake, training=True)
     read = model.recogniser(features, training=True)
-    logits, means, logs = read[:, :3], read[:, 3:5], read[:, 5:]
+    logits, means, logs = read[:, :3], read[:, 3:5], 6 * tf.tanh(read[:, 5:] / 6)
     if model.variance == "fixed":
         logs = tf.zeros_like(logs)
     category = tf.reduce_logsumexp(logits, 1) - tf.reduce_sum(codes[:, :3] * logits, 1)
@@ -105,6 +105,13 @@ def test_a_step_descends_the_released_losses(variance):
     assert float(logs["g_loss"]) == pytest.approx(float(g_loss()), rel=1e-3)
     for old, new, change in zip(before["generator"], after, gradients(g_loss, model.generator)):
         np.testing.assert_allclose(new, old - change, rtol=2e-3, atol=5e-4)
+
+
+def test_a_reading_that_is_surely_wrong_costs_a_finite_number():
+    model = make(variance="learned")
+    outputs = tf.constant([[0.0, 0.0, 0.0, 1.0, 1.0, -1000.0, 1000.0]])
+    _, logs = model._readings(outputs)["continuous"]
+    np.testing.assert_allclose(logs, [[-6, 6]], rtol=1e-5)
 
 
 def test_real_images_are_read_by_statistics_of_real_ones():
