@@ -1,13 +1,13 @@
 """Writes keypoints and masks beside pictures of game characters, so that `dpig` can learn from them.
 
-  python examples/sprites_keypoints.py DIR
+  .venv/bin/python examples/sprites_keypoints.py DIR
 
 DIR has a sub-folder for each character with its poses as `walkfront1.png` and so on: those of the Liberated Pixel Cup, 64
 pixels high and wide, on white. All characters have one skeleton, so a table of the poses, found by eye, serves them all.
 Beside `walkfront1.png` come `walkfront1.json` and `walkfront1.mask.png`; older ones are replaced. Then:
 
   bin/data check DIR --keypoints
-  bin/train --flagfile=flags/dpig_small.cfg --data_dir=DIR --nodrawn_bodies
+  bin/train --flagfile=flags/dpig_small.cfg --data_dir=DIR --nodrawn_bodies --run_dir=runs/dpig_sprites
 """
 
 from __future__ import annotations
@@ -220,7 +220,7 @@ def main(words: Sequence[str]) -> None:
     if len(words) != 1:
         raise ValueError(
             f"One folder is expected, and {len(words)} words came: {' '.join(words) or 'none'}. "
-            "Write `python examples/sprites_keypoints.py DIR`."
+            "Write `.venv/bin/python examples/sprites_keypoints.py DIR`."
         )
     folder = Path(words[0])
     if not folder.is_dir():

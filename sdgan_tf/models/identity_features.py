@@ -29,7 +29,7 @@ class IdentityFeatures:
         strangers: weight of the adversarial loss of a second matcher, 0 for none. It tells the embeddings of two real
             identities from those of two imagined ones that share `z_O`, so that what tells people apart does not
             hang on `z_O`.
-        held_out: every so-manieth training identity is held out from an embedder that is made by name, and the
+        held_out: of every so many training identities one is held out from an embedder that is made by name, and the
             matchers see these of the real ones alone, so that generated identities come to vary like identities that
             an embedder does not know; 0 for none.
         identity_steps: how many steps an embedder that is made by name is trained for.

@@ -53,7 +53,7 @@ class StackedGAN(AdversarialModel):
 
     Args:
         training_identities: how many labels there are: the identities of the training data.
-        stage: what this run trains, see above.
+        stage: what this run trains: the classifier, the generator of its features, that of images, or both generators.
         labelled: whether the upper generator is told a label, as in the paper. Without one it imagines the features of new
             identities from noise alone, and rows of images are these.
         noise_top: width of the noise of the upper generator, uniform.

@@ -119,8 +119,10 @@ def train(
             "This stage goes on from the run of an earlier one: name it by --start=RUN (start_from=RUN). "
             f"Received: {registry.name_of(type(model))} without one"
         )
+    # Before anything is written: networks that do not fit and data that give no tuples are refused here.
     earlier = Predecessor(start_from) if start_from else None
-    # Before anything is written: data that give no tuples are refused here.
+    if earlier:
+        earlier.check(model)
     _tuples(model, data, schedule, 0)
     shared, config = RunDirectory(run_dir), describe(model, data, schedule)
     if earlier:

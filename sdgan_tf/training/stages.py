@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import tensorflow as tf
 
 from sdgan_tf.models import AdversarialModel, variables
 from sdgan_tf.training.checkpoints import Checkpoints
@@ -28,7 +32,8 @@ class Predecessor:
             raise RunError(
                 f"{run.path}, which this run starts from, is no run directory: train it first, or restore it."
             )
-        self.model = run.config()["model"]["name"]
+        described = run.config()["model"]
+        self.model, self._settings = described["name"], described.get("config", {})
         self._checkpoints = Checkpoints(run.checkpoints)
         if not self._checkpoints.steps():
             raise RunError(f"{run.path}, which this run starts from, has no checkpoint yet.")
@@ -40,13 +45,27 @@ class Predecessor:
         digest = hashlib.sha256(content).hexdigest()
         return {"model": self.model, "step": self.step, "digest": digest}
 
-    def give(self, model: AdversarialModel) -> None:
-        """Gives those networks of `model` that it inherits the weights that those of the same names have here.
+    def check(self, model: AdversarialModel) -> None:
+        """Refuses a model whose inherited networks are not those of the earlier run.
 
         Raises:
             CheckpointError: the checkpoint cannot be read.
             RunError: it lacks a network, or has one of another size.
         """
+        for _ in self._inherited(model):
+            pass
+
+    def give(self, model: AdversarialModel) -> None:
+        """Gives those networks of `model` that it inherits the weights that those of the same names have here.
+
+        Raises:
+            CheckpointError, RunError: as of `check`.
+        """
+        for variable, value in self._inherited(model):
+            variable.assign(value)
+
+    def _inherited(self, model: AdversarialModel) -> Iterator[tuple[tf.Variable, np.ndarray]]:
+        """The variables that `model` inherits, each with the value that it has here."""
         arrays = self._checkpoints.arrays(self.step, model)
         for network, own in model.networks.items():
             inherited = (
@@ -59,6 +78,15 @@ class Predecessor:
                     shape = "none" if value is None else f"{value.shape}"
                     raise RunError(
                         f"This model has {name} of {tuple(variable.shape)}, but {self.path}, which it starts from, {shape}: "
-                        "both runs need the same networks, images and labels."
+                        f"both runs need the same networks, images and labels.{self._differences(model)}"
                     )
-                variable.assign(value)
+                yield variable, value
+
+    def _differences(self, model: AdversarialModel) -> str:
+        own = model.get_config()
+        different = [
+            f"{name}={there} there, {own[name]} here"
+            for name, there in self._settings.items()
+            if name in own and name != "name" and own[name] != there
+        ]
+        return f" What was set otherwise: {'; '.join(different)}." if different else ""

@@ -96,3 +96,10 @@ def test_a_stage_of_other_labels_is_refused(encoder, tmp_path):
     with pytest.raises(RunError, match=r"encoder/.* of \(16, 3\), but .*encoder.*\(16, 4\)"):
         three = tiny.people(identities=3, size=16)
         train(make("top", labels=3), tmp_path / "top", people=three, start_from=encoder)
+    assert not (tmp_path / "top").exists()
+
+
+def test_settings_that_do_not_fit_are_named_before_anything_is_written(encoder, tmp_path):
+    with pytest.raises(RunError, match="set otherwise: .*dim=2 there, 3 here"):
+        train(make("top", dim=3), tmp_path / "top", start_from=encoder)
+    assert not (tmp_path / "top").exists()
