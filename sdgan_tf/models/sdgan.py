@@ -225,10 +225,15 @@ class SDGAN(AdversarialModel):
         return {player: self._objective.make_optimizer() for player in self.players}
 
     def prepare(self, data: Any) -> None:
-        """Trains the embedder of identity features on `data`, the training data, unless it is the user's own."""
+        """Says so and trains the embedder of identity features on `data`, the training data, unless it is the user's own."""
         if hasattr(self, "prepared"):
             asked = self.identity_features
             shown = asked.shown(data)
+            print(
+                f"Before the first step an embedder learns to tell {len(shown):,} identities apart, for "
+                f"{asked.identity_steps:,} steps.",
+                flush=True,
+            )
             train_embedder(self.embedder, shown, asked.identity_steps, self.augment, self.seed)
             self.prepared.assign(1)
 

@@ -569,7 +569,7 @@ def test_a_code_that_is_read_well_enough_costs_the_generator_no_less(tuples):
     assert 0.1 < added[0.0] < 50 and added[100.0] == pytest.approx(100, rel=1e-4)
 
 
-def test_an_embedder_is_trained_on_the_training_identities_before_the_first_step(tuples):
+def test_an_embedder_is_trained_on_the_training_identities_before_the_first_step(tuples, capsys):
     model = make(rate=1e-3, identity_steps=2, **SEEN)
     batches = tf.data.Dataset.from_tensors({"images": tuples()})
     with pytest.raises(RuntimeError, match="call model.prepare"):
@@ -578,6 +578,7 @@ def test_an_embedder_is_trained_on_the_training_identities_before_the_first_step
     data = IdentityData(["a", "b", "c"], [2, 2, 2], images)
     drawn = arrays(model, "embedder")
     model.prepare(data)
+    assert "learns to tell 3 identities apart, for 2 steps" in capsys.readouterr().out
     trained = arrays(model, "embedder")
     assert differ(trained, drawn)
     model.prepare(data)
