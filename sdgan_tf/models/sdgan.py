@@ -225,7 +225,7 @@ class SDGAN(AdversarialModel):
         return {player: self._objective.make_optimizer() for player in self.players}
 
     def prepare(self, data: Any) -> None:
-        """Says so and trains the embedder of identity features on `data`, the training data, unless it is the user's own."""
+        """Trains the embedder of identity features on `data`, the training data, and says so; not one of the user's own."""
         if hasattr(self, "prepared"):
             asked = self.identity_features
             shown = asked.shown(data)
