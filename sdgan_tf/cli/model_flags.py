@@ -8,6 +8,7 @@ from typing import Any
 from absl import flags
 
 from sdgan_tf import registry
+from sdgan_tf.learning_rates import HalvingRate
 from sdgan_tf.models import AdversarialModel  # which registers all models
 from sdgan_tf.training import precision, strategies
 
@@ -22,7 +23,7 @@ ELSEWHERE = (
     "training_identities",
 )
 DEFAULT = "sdgan"
-OPTIMIZER_FLAGS = ("d_rate", "g_rate", "beta_1", "beta_2")
+OPTIMIZER_FLAGS = ("d_rate", "g_rate", "halve_every", "beta_1", "beta_2")
 
 
 def define(values: flags.FlagValues) -> None:
@@ -59,6 +60,14 @@ def define(values: flags.FlagValues) -> None:
         ("beta_2", "Adam's beta_2 for both optimizers, in place of the model's own."),
     ):
         flags.DEFINE_float(name, None, help, lower_bound=0.0, **at)
+    flags.DEFINE_integer(
+        "halve_every",
+        None,
+        "Updates of a network after which its learning rate halves, again and again, in place of the model's own. A fifth to a "
+        "third of the training steps calms a long run down; 0 keeps the rate constant.",
+        lower_bound=0,
+        **at,
+    )
 
 
 def _takers() -> dict[str, dict[str, registry.Argument]]:
@@ -153,11 +162,25 @@ def _given(values: flags.FlagValues) -> dict[str, Any]:
     }
 
 
+def _starting_rate(optimizer: dict[str, Any], rate: float | None) -> float:
+    """The rate that was asked for, otherwise the one that an optimizer of this configuration begins with."""
+    rate = optimizer["learning_rate"] if rate is None else rate
+    if isinstance(rate, dict):
+        schedule, rate = rate["class_name"], rate["config"].get("rate")
+        if rate is None:
+            raise ValueError(
+                f"halve_every needs a rate to begin with: give d_rate and g_rate. Received: the model's own {schedule}"
+            )
+    return float(rate)
+
+
 def _adjusted(optimizer: Any, rate: float | None, values: flags.FlagValues) -> Any:
     """The optimizer with the flags' numbers in place of its own."""
+    config = optimizer.get_config()
+    if values.halve_every is not None:
+        rate = HalvingRate(_starting_rate(config, rate), values.halve_every, floor=0.0)
     wanted = {"learning_rate": rate, "beta_1": values.beta_1, "beta_2": values.beta_2}
     wanted = {name: value for name, value in wanted.items() if value is not None}
-    config = optimizer.get_config()
     foreign = sorted(set(wanted) - set(config))
     if foreign:
         raise ValueError(

@@ -338,6 +338,17 @@ def load_run(run_dir: str | Path, checkpoint: str | int = "newest") -> Adversari
     run = RunDirectory(run_dir)
     config = run.config()
     checkpoints = Checkpoints(run.checkpoints)
+    _chosen_step(run, checkpoints, checkpoint)
+    model = registry.get("model", config["model"]["name"]).from_config(config["model"]["config"])
+    model.compile()
+    # Anew: building takes long enough for a run that is being trained to replace its newest checkpoint.
+    checkpoints.load(model, _chosen_step(run, checkpoints, checkpoint), to_continue=False)
+    model.recalibrate()
+    return model
+
+
+def _chosen_step(run: RunDirectory, checkpoints: Checkpoints, checkpoint: str | int) -> int:
+    """The step of the checkpoint that was asked for, as `load_run` takes it."""
     steps = checkpoints.steps()
     if not steps:
         raise RunError(f"{run.path} has no checkpoint yet: train it first.")
@@ -346,11 +357,7 @@ def load_run(run_dir: str | Path, checkpoint: str | int = "newest") -> Adversari
         raise RunError(
             f"{run.path} has checkpoints of the steps {steps}, best: {checkpoints.best()}. Received: checkpoint={checkpoint!r}"
         )
-    model = registry.get("model", config["model"]["name"]).from_config(config["model"]["config"])
-    model.compile()
-    checkpoints.load(model, step, to_continue=False)
-    model.recalibrate()
-    return model
+    return step
 
 
 def _unnamed(config: Any) -> Any:

@@ -14,10 +14,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from absl import flags
+from tensorflow import keras
 
 import sdgan_tf as sd
 from sdgan_tf import training
 from sdgan_tf.cli import data_flags, export, model_flags, train
+from sdgan_tf.learning_rates import HalvingRate
 from sdgan_tf.training import RunDirectory
 from sdgan_tf.training.callbacks import RunLog
 from tests import commands, tiny
@@ -71,6 +73,28 @@ def test_flag_files_build_their_model(path, capsys):
     lines = [line for line in path.read_text().splitlines() if line.startswith("--")]
     for name in {line[2:].split("=")[0] for line in lines} - {"dim", "image_size"}:
         assert again[name].value == values[name].value, name
+
+
+@pytest.mark.parametrize(
+    ("arguments", "rates"),
+    [
+        (["--halve_every=3"], {"d": (2e-4, 1e-4), "g": (2e-4, 1e-4)}),
+        (["--halve_every=3", "--d_rate=0.5"], {"d": (0.5, 0.25), "g": (2e-4, 1e-4)}),
+        # Whose rates halve of themselves, at every 100,000 updates.
+        (["--model=sdbegan", "--halve_every=3"], {"d": (8e-5, 4e-5), "g": (8e-5, 4e-5)}),
+        (["--model=sdbegan", "--halve_every=0"], {"d": (8e-5, 8e-5), "g": (8e-5, 8e-5)}),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_rates_halve_as_asked(arguments, rates):
+    values = flags.FlagValues()
+    train.define(values)
+    values(["train", *TINY, *arguments])
+    model = model_flags.build(values, identities=10)
+    for player, expected in rates.items():
+        config = keras.optimizers.serialize(model.optimizers[player])["config"]["learning_rate"]
+        rate = HalvingRate.from_config(config["config"])
+        assert [float(rate(step)) for step in (2, 3)] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(

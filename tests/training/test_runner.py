@@ -332,6 +332,21 @@ def test_the_model_of_a_run_is_loaded_newest_best_or_by_step(whole, tmp_path, mo
         training.load_run(path, 5)
 
 
+def test_a_run_in_training_may_replace_its_newest_checkpoint_while_it_is_loaded(
+    whole, tmp_path, monkeypatch
+):
+    checkpoints = shutil.copytree(whole, tmp_path / "copy") / "checkpoints"
+    newest, compile = checkpoints / "step-00000013.npz", sd.SDGAN.compile
+
+    def compile_meanwhile(*args, **kwargs):
+        newest.rename(checkpoints / "step-00000015.npz")
+        return compile(*args, **kwargs)
+
+    monkeypatch.setattr(sd.SDGAN, "compile", compile_meanwhile)
+    assert int(training.load_run(tmp_path / "copy").step) == 13
+    assert not newest.exists()
+
+
 def test_where_nothing_was_trained_there_is_nothing_to_load(model, people, tmp_path):
     with pytest.raises(training.RunError, match="not a run directory"):
         training.load_run(tmp_path)
