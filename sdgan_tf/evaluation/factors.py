@@ -4,7 +4,7 @@ known.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -107,6 +107,8 @@ class Share(NamedTuple):
         together: share that takes both, and what the regressor errs.
         spread: standard deviation in generated images, of 1 in real ones.
         explained: how much of the factor the regressor explains on unseen people.
+        real: share of the variance that comes from who is shown, as the regressor reads real images: what it takes for
+            the factor although it belongs to the identity, or the reverse, is in there.
         identity_interval: ends of the 95 % interval of `identity`.
         observation_interval: of `observation`.
     """
@@ -118,6 +120,7 @@ class Share(NamedTuple):
     together: float
     spread: float
     explained: float
+    real: float
     identity_interval: tuple[float, float] | None = None
     observation_interval: tuple[float, float] | None = None
 
@@ -138,7 +141,7 @@ def shares(
     Args:
         reader: knows the factors.
         model: generates the grid.
-        real: drawn people, for the spread of what is read off real images.
+        real: drawn people, for the spread of what is read off real images, and for how much of it tells who they are.
         size: of the grid's edge.
         seed: of its codes, and of the resampling.
         resamples: of the bootstrap.
@@ -148,7 +151,8 @@ def shares(
     """
     grid = model.generate(size, size, seed)
     read = reader.read(grid.reshape(-1, *grid.shape[2:])).reshape(size, size, -1)
-    spread = np.std(reader.read(real.images), axis=0)
+    of_real = reader.read(real.images)
+    spread = np.std(of_real, axis=0)
     rng = np.random.default_rng([seed, 8])
     draws = rng.integers(size, size=[resamples, 2, size])
     measured = []
@@ -166,6 +170,7 @@ def shares(
                 *parts,
                 float(np.std(values) / spread[index]),
                 float(reader.explained[index]),
+                between(of_real[:, index], real.counts),
                 of_identity[1:],
                 of_observation[1:],
             )
@@ -178,6 +183,26 @@ def portions(values: np.ndarray) -> tuple[float, float, float]:
     parts = components(values)
     total = max(sum(parts), 1e-12)
     return tuple(part / total for part in parts)
+
+
+def between(values: np.ndarray, counts: Sequence[int]) -> float:
+    """Share of the variance that lies between groups, unbiased (one-way analysis of variance with random effects).
+
+    Args:
+        values: float [sum of counts], group by group.
+        counts: sizes of the groups, two groups at least, one of them of two values or more.
+
+    Returns:
+        From 0 to 1; an estimate below 0 counts 0.
+    """
+    sizes = np.asarray(counts, np.float64)
+    groups = np.repeat(np.arange(len(sizes)), counts)
+    means = np.bincount(groups, values) / sizes
+    within = np.sum((values - means[groups]) ** 2) / (len(values) - len(sizes))
+    among = np.sum(sizes * (means - values.mean()) ** 2) / (len(sizes) - 1)
+    size = (sizes.sum() - np.sum(sizes**2) / sizes.sum()) / (len(sizes) - 1)
+    of_groups = max(float((among - within) / size), 0.0)
+    return of_groups / max(of_groups + float(within), 1e-12)
 
 
 def components(values: np.ndarray) -> tuple[float, float, float]:

@@ -44,7 +44,8 @@ In brackets: 95 % intervals by resampling identities.
 FACTORS_LEGEND = f"""\
 Share of a factor's variance in generated images that comes from z_I alone / from z_O alone; the rest takes both, or is the reader's error. In
 brackets: 95 % intervals by resampling both codes; the reader's error is not in them. Last the factor's spread, of 1 in real images. Read: how much of the factor a regressor explains on unseen people; factors that it explains
-less than {LEAST_EXPLAINED:.0%} of are left out.
+less than {LEAST_EXPLAINED:.0%} of are left out. Real: share of the variance that lies between people where the regressor reads real images. It errs by who is shown, too: of a factor that belongs to the observation, no less is to be
+expected of z_I.
 """
 
 
@@ -72,7 +73,7 @@ def factor_table(rows: Sequence[Row]) -> str:
     known = [row for row in rows if row.factors]
     if not known:
         return ""
-    heads = ["Factor", "Belongs to", "Read", *(_plain(row.name) for row in known)]
+    heads = ["Factor", "Belongs to", "Read", "Real", *(_plain(row.name) for row in known)]
     lines = [heads, ["---"] * len(heads)]
     for shares in zip(*(row.factors for row in known)):
         first, *_ = shares
@@ -81,7 +82,8 @@ def factor_table(rows: Sequence[Row]) -> str:
             f"{_share(one.observation, one.observation_interval)}; {one.spread:.2f}"
             for one in shares
         )
-        lines.append([first.name, first.belongs_to, f"{first.explained:.0%}", *cells])
+        told = (f"{share:.0%}" for share in (first.explained, first.real))
+        lines.append([first.name, first.belongs_to, *told, *cells])
     return _markdown(lines)
 
 

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from sdgan_tf.data import IdentityData
-from sdgan_tf.evaluation.factors import FactorReader, components, shares, train_factor_reader
+from sdgan_tf.evaluation.factors import (
+    FactorReader,
+    between,
+    components,
+    shares,
+    train_factor_reader,
+)
 from tests import tiny
 
 
@@ -56,6 +62,20 @@ def test_intervals_of_shares_hold_the_truth():
     assert np.mean(held) > 0.85
 
 
+def test_the_share_between_groups_is_unbiased_where_their_sizes_differ():
+    rng = np.random.default_rng(0)
+    counts = [2, 3, 9, 4, 2, 6] * 8
+    shares = [
+        between(
+            np.repeat(rng.normal(size=len(counts)), counts) + rng.normal(0, 2, sum(counts)), counts
+        )
+        for _ in range(300)
+    ]
+    assert np.mean(shares) == pytest.approx(0.2, abs=0.02)
+    assert between(np.ones(sum(counts)), counts) == 0.0
+    assert between(np.repeat(np.arange(len(counts)), counts), counts) == 1.0
+
+
 class Painter:
     """A model whose image's brightness comes from its row, and whose contrast is noise."""
 
@@ -81,6 +101,7 @@ def test_shares_tell_the_codes_apart_and_leave_out_what_is_not_read():
     )
     assert red.identity == pytest.approx(1.0) and red.observation == pytest.approx(0.0)
     assert green.observation == pytest.approx(1.0) and green.identity == pytest.approx(0.0)
+    assert 0.0 <= red.real <= 1.0
     real = np.std(tiny.people().images[:, 0, 0] / 255.0, axis=0)
     assert red.spread == pytest.approx(np.std(np.linspace(0, 1, 8)) / real[0], rel=0.02)
 

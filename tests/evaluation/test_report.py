@@ -32,8 +32,8 @@ FACTS = {
 
 
 FACTORS = [
-    Share("hair", "identity", 0.9, 0.05, 0.05, 1.1, 0.92, (0.85, 0.93), (0.0, 0.1)),
-    Share("tilt", "observation", 0.0, 0.98, 0.02, 0.7, 0.45),
+    Share("hair", "identity", 0.9, 0.05, 0.05, 1.1, 0.92, 0.89, (0.85, 0.93), (0.0, 0.1)),
+    Share("tilt", "observation", 0.0, 0.98, 0.02, 0.7, 0.45, 0.07),
 ]
 
 
@@ -79,9 +79,9 @@ def test_the_table_has_a_line_for_each_source():
 
 def test_known_factors_have_a_table_of_their_own():
     head, _, hair, tilt = factor_table(ROWS).splitlines()
-    assert head == "| Factor | Belongs to | Read | fake / one |"
-    assert hair == "| hair | identity | 92% | 90% (85% - 93%) / 5% (0% - 10%); 1.10 |"
-    assert tilt == "| tilt | observation | 45% | 0% / 98%; 0.70 |"
+    assert head == "| Factor | Belongs to | Read | Real | fake / one |"
+    assert hair == "| hair | identity | 92% | 89% | 90% (85% - 93%) / 5% (0% - 10%); 1.10 |"
+    assert tilt == "| tilt | observation | 45% | 7% | 0% / 98%; 0.70 |"
     assert factor_table(ROWS[:1]) == ""
 
 
@@ -135,6 +135,6 @@ def test_names_from_outside_stay_text(tmp_path, monkeypatch):
     write_report([row(name), row(name, factors=FACTORS)], facts, tmp_path, {"a (b)": (name, image)})
     text = (tmp_path / "report.md").read_text()
     for part in (f"| {plain} | ", f"of verification by {plain} (identities", f"loss {plain})",
-                 f"![{plain}](a%20%28b%29.png)", f"| Read | {plain} |"):  # fmt: skip
+                 f"![{plain}](a%20%28b%29.png)", f"| Real | {plain} |"):  # fmt: skip
         assert part.replace("identities", "loss") in text, part
     assert "<img" not in text.replace(r"\<img", "")
