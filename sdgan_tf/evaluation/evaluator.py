@@ -22,6 +22,7 @@ from sdgan_tf.evaluation.factors import FactorReader, shares
 from sdgan_tf.evaluation.pairs import (
     PAIRS,
     Pairs,
+    alike_surroundings,
     evenly,
     generated_pairs,
     real_pairs,
@@ -103,6 +104,8 @@ class Evaluator:
         self._reference_features = [features[positions] for features in distinct]
         drawn = real_pairs(splits.test, pairs, seed, verbose)
         check_unseen(drawn.images, self.reference)
+        alike = alike_surroundings(drawn.images, drawn.groups, seed)
+        drawn = drawn._replace(same_observation=alike)
         self._count = min(len(drawn.images), len(positions))
         self.real, self._real_accepts = self._measure(drawn, "real, unseen identities", stream=4)
 

@@ -14,6 +14,8 @@ PAIRS = 10_000
 
 # Draws that are rendered at a time, three images each.
 _DRAWS = 170
+# Images whose borders are compared with all others' at a time.
+_CHUNK = 256
 # How often an equal code is replaced before a model counts as showing a single identity.
 _REPLACEMENTS = 50
 
@@ -26,7 +28,7 @@ class Pairs(NamedTuple):
         matched: int64 [n, 2], positions in `images`: two images of one identity.
         unmatched: int64 [n, 2]: of two identities, everything else drawn independently.
         same_observation: int64 [n, 2]: of two identities under one `z_O`; [0, 2] for images that
-            were not generated.
+            were not generated, for which `alike_surroundings` finds what comes nearest to it.
         groups: int64 [m], the identity of each image; of generated images the number of the draw
             that they belong to, since draws are independent of each other.
         collisions: probability that two `z_I`, drawn independently, are the same code. Such two
@@ -102,6 +104,34 @@ def real_pairs(
     matched, unmatched = positions.reshape(2, -1, 2)
     none = np.empty([0, 2], np.int64)
     return Pairs(_read(data, used, verbose), matched, unmatched, none, used[:, 0])
+
+
+def alike_surroundings(images: np.ndarray, groups: np.ndarray, seed: int = 0) -> np.ndarray:
+    """Pairs of two identities that look as if they shared an observation: each image with the one of somebody else whose
+    left, right and upper borders have the nearest mean colours.
+
+    A verifier that takes surroundings for the person brings them closer together than chance.
+
+    Args:
+        images: uint8 [m, h, w, c].
+        groups: int64 [m], the identity of each; two different ones at least.
+        seed: of the choice between images that are equally near.
+
+    Returns:
+        int64 [m, 2], positions in `images`.
+    """
+    width = max(images.shape[1] // 10, 1)
+    strips = images[:, :, :width], images[:, :, -width:], images[:, :width]
+    colours = np.concatenate([strip.mean((1, 2), dtype=np.float64) for strip in strips], axis=1)
+    colours = (colours - colours.mean(0)) / np.maximum(colours.std(0), 1e-6)
+    rng, nearest = np.random.default_rng([seed, 9]), []
+    for start in range(0, len(images), _CHUNK):
+        part = slice(start, start + _CHUNK)
+        far = np.sum((colours[part, np.newaxis] - colours) ** 2, axis=-1)
+        far += 1e-9 * rng.random(far.shape)
+        far[groups[part, np.newaxis] == groups] = np.inf
+        nearest.append(np.argmin(far, axis=1))
+    return np.stack([np.arange(len(images)), np.concatenate(nearest)], axis=1)
 
 
 def evenly(groups: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:

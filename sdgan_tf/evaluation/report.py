@@ -33,7 +33,7 @@ LEGEND = """\
 In brackets: 95 % intervals by resampling identities.
 
 - AUC, accuracy, FAR (false accept rate): of verification by {verifier}. It is given {verifier_input}. Its threshold was chosen on validation identities. An AUC of .5 is chance.
-- AUC sharing z_O: of pairs that share z_O and not z_I. Near .5: z_O tells nothing of the identity. Above: identity leaks into z_O.
+- AUC sharing z_O: of pairs that share z_O and not z_I. Near .5: z_O tells nothing of the identity. Above: identity leaks into z_O. Of real images it is that of two identities whose left, right and upper borders are most alike in colour, as if both stood before one background: a verifier that scores these above .5 takes surroundings for the person, and no less is to be expected of a z_O that shares them.
 - ID-Div, All-Div: 1 - mean MS-SSIM, over pairs of one identity and over all pairs. {diversity}.
 - Capacity: how many identities there are, estimated from how often two of them are taken for one, at the threshold that takes {rate:.0%} of real ones; no limit seen: no more often than real ones.
 - FD, KD: Frechet and kernel distance to {reference:,} training images, drawn uniformly over identities, in the named space of features; FD of {images:,} images. They have no intervals: resampling repeats images, which moves both distances far above what distinct images give. Unseen real identities do not score 0, because they are other people, and few.

@@ -40,7 +40,8 @@ class Row(NamedTuple):
         name: of the source.
         auc: of verification, matched against unmatched pairs.
         auc_same_observation: the same of pairs that share z_O alone: .5 if z_O tells nothing of the
-            identity; None for real images.
+            identity. Of real images that of two identities before surroundings that are alike, see
+            `pairs.alike_surroundings`; None for generated tuples in a folder, whose codes are not known.
         accuracy: at the threshold that was chosen on validation identities.
         false_accepts: share of unmatched pairs accepted there.
         id_div: 1 - mean MS-SSIM over matched pairs.

@@ -11,7 +11,7 @@ import tensorflow as tf
 from sdgan_tf.data import IdentityData, Splits
 from sdgan_tf.evaluation import Evaluator, evaluate, verification
 from sdgan_tf.evaluation.factors import FactorReader
-from sdgan_tf.evaluation.pairs import real_pairs
+from sdgan_tf.evaluation.pairs import alike_surroundings, real_pairs
 from sdgan_tf.evaluation.verifiers import VerifierError
 from tests import painted
 from tests.painted import Painter
@@ -42,7 +42,12 @@ def test_real_identities_score_as_the_verifier_says(evaluator):
     assert 0.9 < real.accuracy.value < real.auc.value
     assert real.false_accepts.value < 0.1
     assert 0 < real.id_div.value < real.all_div.value
-    assert real.auc_same_observation is real.capacity is real.megabytes is None
+    assert real.capacity is real.megabytes is None
+    alike = verification.squared_distances(left, alike_surroundings(drawn.images, drawn.groups))
+    surroundings = verification.auc(alike, distances[1])
+    assert real.auc_same_observation.value == pytest.approx(surroundings, abs=0.03)
+    # The left border is all that this verifier sees.
+    assert surroundings > 0.6
 
 
 def test_a_verifier_that_knows_nobody_is_refused():

@@ -7,7 +7,7 @@ import pytest
 
 from sdgan_tf.data import IdentityData
 from sdgan_tf.evaluation import generated_pairs, real_pairs
-from sdgan_tf.evaluation.pairs import evenly, reference_images
+from sdgan_tf.evaluation.pairs import alike_surroundings, evenly, reference_images
 from tests import painted
 
 
@@ -35,6 +35,33 @@ def test_real_pairs_are_what_they_are_called():
     )
     assert np.bincount(unmatched.ravel() // 16) == pytest.approx([500] * 4, abs=80)
     assert np.bincount(matched[matched[:, 0] < 16].ravel()) == pytest.approx([222] * 3, abs=50)
+
+
+def test_alike_surroundings_are_those_of_somebody_else_with_the_nearest_borders():
+    rng = np.random.default_rng(0)
+    # Twice each colour of the left border; what lies in the middle tells nothing.
+    border, groups = rng.permutation(300) // 2, np.repeat(np.arange(30), 10)
+    images = rng.integers(256, size=[300, 20, 20, 3]).astype(np.uint8)
+    images[:, :2], images[:, :, -2:] = 0, 0
+    images[:, :, :2] = border[:, np.newaxis, np.newaxis, np.newaxis]
+    pairs = alike_surroundings(images, groups)
+    np.testing.assert_array_equal(pairs[:, 0], np.arange(300))
+    first, second = pairs.T
+    assert np.all(groups[first] != groups[second])
+    # Two images of one group cannot be a pair; all others find their twin.
+    twin = np.array([np.flatnonzero((border == border[i]) & (first != i))[0] for i in first])
+    strangers = groups[twin] != groups
+    assert np.sum(strangers) > 250
+    np.testing.assert_array_equal(second[strangers], twin[strangers])
+
+
+def test_equally_near_surroundings_are_drawn():
+    images, groups = np.zeros([600, 8, 8, 1], np.uint8), np.arange(600) // 2
+    first, second = alike_surroundings(images, groups).T
+    assert np.all(groups[first] != groups[second])
+    assert len(np.unique(second)) > 300
+    np.testing.assert_array_equal(second, alike_surroundings(images, groups)[:, 1])
+    assert not np.array_equal(second, alike_surroundings(images, groups, seed=1)[:, 1])
 
 
 def test_seeds_decide_real_pairs():
