@@ -338,7 +338,7 @@ def load_run(run_dir: str | Path, checkpoint: str | int = "newest") -> Adversari
     run = RunDirectory(run_dir)
     config = run.config()
     checkpoints = Checkpoints(run.checkpoints)
-    _chosen_step(run, checkpoints, checkpoint)
+    _chosen_step(run, checkpoints, checkpoint)  # which is refused before the model is built
     model = registry.get("model", config["model"]["name"]).from_config(config["model"]["config"])
     model.compile()
     # Anew: building takes long enough for a run that is being trained to replace its newest checkpoint.
