@@ -10,6 +10,7 @@ import os
 import platform
 import re
 import shutil
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -153,6 +154,23 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     _upload(path)
+
+
+@contextlib.contextmanager
+def temporary_folder(name: str) -> Iterator[Path]:
+    """A folder of this process alone, among the system's temporary ones, which is removed in the end.
+
+    What processes that were killed left behind under the same name is removed first.
+    """
+    place = Path(tempfile.gettempdir())
+    remove_fragments(place, name)
+    folder = Path(tempfile.mkdtemp(prefix=f".{name}.", suffix=FRAGMENTS[2:], dir=place))
+    try:
+        with _opened(folder) as descriptor:
+            _claim(descriptor)
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def remove_file(path: Path) -> None:

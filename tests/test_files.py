@@ -19,6 +19,7 @@ from sdgan_tf.files import (
     read_json,
     remove_folder,
     remove_fragments,
+    temporary_folder,
     write_json,
 )
 from sdgan_tf.generation import load_codes
@@ -229,6 +230,20 @@ def test_what_is_being_written_stays(tmp_path):
     assert names(tmp_path) == ["file", "store"]
     assert (tmp_path / "file").read_bytes() == b"new"
     assert names(tmp_path / "store") == ["a"]
+
+
+def test_a_temporary_folder_goes_in_the_end_and_that_of_a_killed_process_before(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    stale = tmp_path / ".photos.of-a-killed-process.part"
+    stale.mkdir()
+    (stale / "me.png").write_text("a visitor's photo")
+    with temporary_folder("photos") as first, temporary_folder("photos") as second:
+        (first / "a").write_text("1")
+        assert first.stat().st_mode & 0o777 == 0o700
+        assert names(tmp_path) == sorted([first.name, second.name])
+    assert names(tmp_path) == []
 
 
 def test_a_folder_goes_at_once(tmp_path, monkeypatch):

@@ -11,7 +11,6 @@ password is only safe on a network that you trust, or behind a proxy that speaks
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from absl import flags
 from sdgan_tf import serving, training
 from sdgan_tf.cli import command
 from sdgan_tf.demo import visitors
+from sdgan_tf.files import temporary_folder
 from sdgan_tf.models import ImageModel
 
 
@@ -113,7 +113,7 @@ def main(words: Sequence[str], values: flags.FlagValues) -> int:
         values.max_waiting,
         values.max_disk_megabytes,
     )
-    with tempfile.TemporaryDirectory(prefix="sdgan-demo-") as folder:
+    with temporary_folder("sdgan_tf-demo") as folder:
         blocks = app.build(models(values), folder, limits, values.seed)
         address = app.launch(blocks, values.host, values.port, limits, auth)
         print(f"{address} - Ctrl-C ends it", flush=True)

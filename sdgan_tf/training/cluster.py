@@ -128,7 +128,7 @@ class Cluster:
                 f"checkpoints. Received: another folder, or none, at {', '.join(blind)}"
             )
 
-    def own_directory(self, run: RunDirectory, folder: str) -> RunDirectory:
+    def own_directory(self, run: RunDirectory, folder: str | Path) -> RunDirectory:
         """Where this process writes what all compute: the chief into the run, others into a folder of their own."""
         if self.is_chief:
             return run

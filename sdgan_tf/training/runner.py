@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import json
 import sys
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from tensorflow import keras
 from sdgan_tf import registry
 from sdgan_tf.data import IdentityData
 from sdgan_tf.evaluation import Verifier
-from sdgan_tf.files import atomic_file
+from sdgan_tf.files import atomic_file, temporary_folder
 from sdgan_tf.images import save_png, tile
 from sdgan_tf.models import AdversarialModel
 from sdgan_tf.stores import shown
@@ -128,7 +127,7 @@ def train(
     if earlier:
         config["start"] = earlier.describe()
     cluster = Cluster(model.distribute_strategy)
-    folder = tempfile.TemporaryDirectory() if not cluster.is_chief else contextlib.nullcontext("")
+    folder = contextlib.nullcontext("") if cluster.is_chief else temporary_folder("sdgan_tf-worker")
     with folder as own:
         try:
             with cluster.together(Checkpoints(shared.checkpoints).remaining):

@@ -11,12 +11,15 @@ import hashlib
 import importlib.util
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import traceback
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -33,7 +36,9 @@ from tests.commands import TINY, pictures
 # Seconds after which a command counts as hanging: many, since on a busy machine one of ten seconds takes minutes.
 HANGING = 1200
 # What tells of the time, the machine or the process, and so differs between equal runs.
-UNLIKE = ("tensorboard/", "clock.json", "versions.json", ".lock", "fingerprint.pb")
+UNLIKE = (
+    "tensorboard/", "clock.json", "versions.json", ".lock", "fingerprint.pb", "__autograph_generated",
+)  # fmt: skip
 
 TRAIN = (
     "train", *TINY, "--steps=8", "--log_every=2", "--grid_every=4", "--checkpoint_every=2", "--keep=1",
@@ -43,12 +48,14 @@ TRAIN = (
 
 class Scenario(NamedTuple):
     """A command line in which PLACE is the folder to work in, GIVEN that of what it needs, and
-    what of GIVEN is copied into PLACE first; or one that works in a store.
+    what of GIVEN is copied into PLACE first; or one that works in a store, or that serves until it is stopped and
+    has its temporary files in PLACE.
     """
 
     arguments: tuple[str, ...]
     copied: str = ""
     stored: bool = False
+    serving: bool = False
 
 
 SCENARIOS = {
@@ -65,6 +72,8 @@ SCENARIOS = {
 }  # fmt: skip
 if all(importlib.util.find_spec(name) for name in ("s3fs", "moto")):
     SCENARIOS["store"] = Scenario((*TRAIN[:-1], "--run_dir=s3://bucket/run"), stored=True)
+if importlib.util.find_spec("gradio"):
+    SCENARIOS["demo"] = Scenario(("demo", "--run_dir=GIVEN/run"), serving=True)
 
 
 class Outcome(NamedTuple):
@@ -102,8 +111,12 @@ class Child:
 
     def signal(self, number: int) -> None:
         """Sends a signal, unless the process has ended."""
-        if os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+        if self.running():
             os.kill(self.pid, number)
+
+    def running(self) -> bool:
+        """Whether the process has not ended."""
+        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
 
     def wait(self) -> Outcome:
         """Waits for the end; a command that hangs is killed."""
@@ -175,13 +188,20 @@ class Bench:
         places = (("PLACE", str(self.place)), ("GIVEN", str(self.given)))
         for word, path in places:
             words = tuple(argument.replace(word, path) for argument in words)
+        if SCENARIOS[name].serving:
+            setup = functools.partial(setattr, tempfile, "tempdir", str(self.place))
         return Child(words, self.folder / log, setup)
+
+    def run(self, name: str) -> Outcome:
+        """Lets the command of a scenario do all that it does; one that serves answers a visitor and is stopped then."""
+        child = self.start(name)
+        return served(child) if SCENARIOS[name].serving else child.wait()
 
     def reference(self, name: str) -> dict[str, str]:
         """What an undisturbed command leaves, as `left` says it; takes its time, too."""
         if name not in self.references:
             self.prepare(name)
-            outcome = self.start(name).wait()
+            outcome = self.run(name)
             if outcome.status:
                 raise RuntimeError(f"{name} fails undisturbed: {outcome.said}")
             self.references[name], self.seconds[name] = self._left(name), outcome.seconds
@@ -201,7 +221,7 @@ class Bench:
         """Runs the same command again; returns what is wrong then."""
         if SCENARIOS[name].stored:
             self.store.move()
-        outcome = self.start(name).wait()
+        outcome = self.run(name)
         # What never overwrites says so, where all was done already.
         refused = outcome.status == 1 and "exists already" in outcome.said
         if outcome.status and not refused:
@@ -217,6 +237,21 @@ class Bench:
         if SCENARIOS[name].stored:
             self.store.fetch(self.place)
         return left(self.place)
+
+
+def served(child: Child) -> Outcome:
+    """Waits until a page is served, visits it and stops it: status 0 if it answered and ended by the signal."""
+    began = time.monotonic()
+    while child.running() and time.monotonic() - began < HANGING:
+        said = child.log.read_text(errors="replace")
+        if address := re.search(r"(http\S+) - Ctrl-C ends it", said):
+            with urllib.request.urlopen(address[1], timeout=HANGING) as answer:
+                answer.read()
+            break
+        time.sleep(0.1)
+    child.signal(signal.SIGTERM)
+    outcome = child.wait()
+    return outcome._replace(status=0 if outcome.status == 128 + signal.SIGTERM else 1)
 
 
 def left(folder: Path) -> dict[str, str]:

@@ -34,7 +34,9 @@ from tests.campaigns.commands import SCENARIOS, Bench, Outcome
 FLAGS = flags.FLAGS
 flags.DEFINE_integer("times", 1, "How often each command meets each kind of fault.", 1)
 flags.DEFINE_list(
-    "scenarios", [name for name in SCENARIOS if not SCENARIOS[name].stored], "Which commands."
+    "scenarios",
+    [name for name, kind in SCENARIOS.items() if not kind.stored and not kind.serving],
+    "Which commands.",
 )
 
 ERRORS = (errno.ENOSPC, errno.EIO, errno.EROFS, errno.EACCES, errno.EDQUOT)
