@@ -25,6 +25,7 @@ from sdgan_tf.models import ImageModel
 from sdgan_tf.stores import shown
 
 DEFAULTS = generation.Search()
+NO_BETTER = " - no better: the model does not know such images"
 
 
 def define(values: flags.FlagValues) -> None:
@@ -103,6 +104,7 @@ def main(words: Sequence[str], values: flags.FlagValues) -> int:
     for name, error, random_error in zip(words, inversion.error, inversion.random_error):
         print(
             f"{name}: error {error:.1f}, best of {search.random_codes:,} random codes {random_error:.1f}"
+            + (NO_BETTER if error >= random_error else "")
         )
     out = generation.save_inversion(model, photos, inversion, values.out, words, values.seed)
     print(f"Written: {shown(out)}")

@@ -127,7 +127,8 @@ class Report:
         if self.alike:
             pairs = _count(len(self.alike), "pair")
             lines.append(
-                f"{pairs} of images of different identities that look alike, perhaps saved anew:"
+                f"{pairs} of images of different identities that look alike. Look at them: of one photograph that was saved "
+                "anew, delete one, or put both into one identity, since verification and the split take them for two:"
             )
             lines += _capped([" ~ ".join(pair) for pair in self.alike])
         if self.merged:

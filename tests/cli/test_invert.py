@@ -65,6 +65,11 @@ def test_people_are_encoded_by_their_keypoints(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(source_flags, "load", lambda values: known)
     asked = (*names, "--keypoints", *QUICK, f"--out={tmp_path / 'out'}")
     assert commands.call(invert, *asked) == 0
+    lines = capsys.readouterr().out.splitlines()
+    errors = json.loads((tmp_path / "out" / "errors.json").read_text())
+    for line, item in zip(lines, errors):
+        worse = item["error"] >= item["random_error"]
+        assert line.endswith("no better: the model does not know such images") == worse
     codes = generation.load_codes(tmp_path / "out" / "codes.npz")
     parts = (people.images[:2], fields["keypoints"][:2], fields["mask"][:2])
     for name, expected in zip(generation.PARTS, known.encode(*parts)):

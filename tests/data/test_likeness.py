@@ -43,7 +43,7 @@ def faces(tmp_path):
 def test_images_saved_anew_under_another_identity_are_told_of(faces, capsys):
     assert commands.call(data_command, "check", str(faces)) == 0
     told = capsys.readouterr().out
-    assert "2 pairs of images of different identities that look alike, perhaps saved anew:" in told
+    assert "2 pairs of images of different identities that look alike. Look at them:" in told
     assert "  who-0/0.png ~ who-1/again.jpg\n  who-0/1.png ~ who-2/smaller.png\n" in told
     # Equal ones are told of as such.
     assert "who-2/2.png = who-4/copy.png" in told and "~ who-4" not in told
