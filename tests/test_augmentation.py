@@ -1,4 +1,4 @@
-"""DiffAugment: each image on its own, within the promised reach, differentiable."""
+"""DiffAugment: each image on its own or tuples alike, within the promised reach, differentiable."""
 
 from __future__ import annotations
 
@@ -43,6 +43,16 @@ def test_each_image_is_changed_on_its_own(ramp, name):
     # Translation has 25 outcomes, a flip two: some pairs meet by chance.
     assert sum(pairs_differ) > (20 if name == "flip" else 50)
     assert len(np.unique(changed.reshape(128, -1), axis=0)) >= (2 if name == "flip" else 20)
+
+
+@pytest.mark.parametrize("name", sorted(augmentation.OPERATIONS))
+def test_the_images_of_a_tuple_can_be_changed_alike(ramp, name):
+    changed = augmentation.augment(ramp, (name,), SEED, alike=True).numpy()
+    np.testing.assert_array_equal(changed[:, 0], changed[:, 1])
+    assert len(np.unique(changed.reshape(128, -1), axis=0)) >= (2 if name == "flip" else 15)
+    # The first images of as many tuples are changed as single ones are.
+    single = augmentation.augment(ramp[:, :1], (name,), SEED)
+    np.testing.assert_array_equal(changed[:, :1], single)
 
 
 @pytest.mark.parametrize("name", sorted(augmentation.OPERATIONS))

@@ -63,6 +63,8 @@ class SDGAN(AdversarialModel):
         k: images in a tuple (paper: 2, and 4).
         law: distribution of the codes: `"uniform"` on [-1, 1] (paper) or `"normal"`.
         augment: later addition: DiffAugment operations, such as `"translation,cutout,color"`.
+        augment_alike: whether these change the images of a tuple in the same way, or each by itself. Alike, the
+            discriminator sees how much poses and places differ within a tuple, which other shifts for each image hide.
         ema: later addition: decay of the averaged generator, such as .999, 0 for none.
         precision: `"float32"`, `"mixed_bfloat16"` or `"mixed_float16"`; losses and images are float32 always.
         seed: of everything random in training.
@@ -99,6 +101,7 @@ class SDGAN(AdversarialModel):
         k: int = 2,
         law: Literal["uniform", "normal"] = "uniform",
         augment: str = "",
+        augment_alike: bool = False,
         ema: float = 0.0,
         precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32",
         seed: int = 0,
@@ -110,7 +113,7 @@ class SDGAN(AdversarialModel):
         self.objective = objective
         self.critic_steps = critic_steps
         self.d_i, self.d_o, self.law = d_i, d_o, law
-        self.augment = augment
+        self.augment, self.augment_alike = augment, augment_alike
         self.recogniser = recogniser
         self.embedder = embedder
         self.matcher = matcher
@@ -302,9 +305,7 @@ class SDGAN(AdversarialModel):
         fake = self.as_tuples(self.generator(codes, training=True))
         # One pass over all classes, with batch statistics of their own: the numbers of separate
         # passes, but faster.
-        seed = self.random("augmentation of the discriminator")
-        batch = augmentation.augment(tf.concat([real, fake], 0), self._operations, seed)
-        real, fake = tf.split(batch, 2)
+        real, fake = self._augmented([real, fake], "augmentation of the discriminator")
         with tf.GradientTape() as tape:
             seen = self._see([real, fake])
             scores = {judge.name: self._scores(judge, seen, mix=True) for judge in self._judges}
@@ -332,9 +333,8 @@ class SDGAN(AdversarialModel):
         with tf.GradientTape() as tape:
             fake = self.as_tuples(self.generator(codes, training=True))
             classes = [fake, real] if self._objective.pairing else [fake]
-            seed = self.random("augmentation of the generator")
-            batch = augmentation.augment(tf.concat(classes, 0), self._operations, seed)
-            seen, loss = self._see(tf.split(batch, len(classes))), tf.zeros([])
+            seen = self._see(self._augmented(classes, "augmentation of the generator"))
+            loss = tf.zeros([])
             for judge in self._judges:
                 scores = self._scores(judge, seen)
                 loss += judge.weight * self._objective.generator_loss(*scores)
@@ -342,6 +342,14 @@ class SDGAN(AdversarialModel):
             loss += self._read(fakes, codes, self.regularizers.recognise_until)[0]
         self.move("g", tape, loss)
         return loss
+
+    def _augmented(self, classes: list[tf.Tensor], stream: str) -> list[tf.Tensor]:
+        """Classes of as many tuples each, [n, k, h, w, c], as the discriminators see them."""
+        batch = tf.concat(classes, 0)
+        batch = augmentation.augment(
+            batch, self._operations, self.random(stream), self.augment_alike
+        )
+        return tf.split(batch, len(classes))
 
     def _read(
         self, seen: Mapping[str, tf.Tensor], codes: tf.Tensor, until: float = 0.0

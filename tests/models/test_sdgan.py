@@ -770,14 +770,16 @@ def test_a_discriminator_far_worse_than_chance_is_an_imbalance():
 # --- augmentation
 
 
-def test_real_and_fake_images_are_both_augmented_each_time_anew(monkeypatch, tuples):
-    model = make(augment="cutout", mixed=1.0)
+@pytest.mark.parametrize("alike", [False, True])
+def test_real_and_fake_images_are_both_augmented_each_time_anew(monkeypatch, tuples, alike):
+    model = make(augment="cutout", augment_alike=alike, mixed=1.0)
     calls = record(monkeypatch, augmentation, "augment")
     seen = record(monkeypatch, siamese, "features_of")
     for _ in range(2):
         model.train_step(tf.constant(tuples()))
     # Real and fake for the discriminator, which mixes by itself; fake for the generator.
     assert [len(arguments[0]) for arguments, _ in calls] == [8, 4, 8, 4]
+    assert all(arguments[3] is alike for arguments, _ in calls)
     seeds = {tuple(arguments[2].numpy().tolist()) for arguments, _ in calls}
     assert len(seeds) == 4
     for (_, changed), (arguments, _) in zip(calls, seen):
