@@ -9,6 +9,7 @@ The faults, one drawn at random for each case:
 - `full`: no file grows beyond a size drawn at random, which holds for what TensorFlow writes, too (RLIMIT_FSIZE).
 - `vanishing`: the folder is removed at a random moment.
 - `two`: the same command runs twice at the same time.
+- `clock`: the time of day jumps back and forth by up to a year, again and again.
 
 A command must end well or with status 1 and a sentence, never with a traceback, a crash or a hang; run again it must leave
 the same bytes as an undisturbed one. Ends with status 1 where one does not.
@@ -40,6 +41,7 @@ flags.DEFINE_list(
 )
 
 ERRORS = (errno.ENOSPC, errno.EIO, errno.EROFS, errno.EACCES, errno.EDQUOT)
+YEAR = 365 * 24 * 3600.0
 CHANGING = ("os.mkdir", "os.rename", "os.link", "os.symlink")
 
 
@@ -129,7 +131,25 @@ def two(bench: Bench, name: str, rng: np.random.Generator, known: dict[str, int]
     return [child.wait() for child in children]
 
 
-FAULTS = {"error": error, "full": full, "vanishing": vanishing, "two": two}
+def clock(
+    bench: Bench, name: str, rng: np.random.Generator, known: dict[str, int]
+) -> list[Outcome]:
+    def setup() -> None:
+        true, ahead = time.time, 0.0
+
+        def jumping() -> float:
+            nonlocal ahead
+            if rng.random() < 0.2:
+                ahead = rng.uniform(-YEAR, YEAR)
+            return true() + ahead
+
+        time.time = jumping
+
+    bench.prepare(name)
+    return [bench.start(name, setup).wait()]
+
+
+FAULTS = {"error": error, "full": full, "vanishing": vanishing, "two": two, "clock": clock}
 
 
 def wrong_with(outcome: Outcome) -> list[str]:
