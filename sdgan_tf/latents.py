@@ -4,6 +4,7 @@ section 3).
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -287,18 +288,24 @@ class LatentSpace:
 
     def _codes(self, block: str, seeds: tf.Tensor | Sequence[int]) -> tf.Tensor:
         seeds = tf.convert_to_tensor(seeds, tf.int64)
-        drawn = [_codes(seeds, *part) for part in self.parts[block]]
+        drawn = [_drawer(*part)(seeds) for part in self.parts[block]]
         return tf.concat(drawn, axis=-1) if drawn else tf.zeros([tf.shape(seeds)[0], 0])
 
 
-# A graph, since one operation after another a grid's codes would take a second.
-@tf.function(reduce_retracing=True)
-def _codes(seeds: tf.Tensor, name: str, width: int, law: str) -> tf.Tensor:
-    return tf.map_fn(
-        lambda seed: LAWS[law].draw([width], stateless_seed(seed, name)),
-        seeds,
-        fn_output_signature=tf.TensorSpec([width], tf.float32),
-    )
+@functools.cache
+def _drawer(name: str, width: int, law: str) -> Callable[[tf.Tensor], tf.Tensor]:
+    """What draws a part of the code for each of int64 [n] seeds, float32 [n, width]."""
+
+    # A graph, since one operation after another a grid's codes would take a second.
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.int64)])
+    def draw(seeds: tf.Tensor) -> tf.Tensor:
+        return tf.map_fn(
+            lambda seed: LAWS[law].draw([width], stateless_seed(seed, name)),
+            seeds,
+            fn_output_signature=tf.TensorSpec([width], tf.float32),
+        )
+
+    return draw
 
 
 def walk(codes: tf.Tensor | np.ndarray, steps: int, path: str = "linear") -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from sdgan_tf.latents import BLOCKS, LatentSpace, Part, walk
+from sdgan_tf.latents import BLOCKS, LatentSpace, Part, _drawer, walk
 from sdgan_tf.randomness import stateless_seed
 
 SPACE = LatentSpace.split(d_i=2, d_o=3)
@@ -312,3 +312,10 @@ def test_each_part_is_drawn_anew_by_its_own_law():
     observation = PARTS.reclaim(codes, stateless_seed(0, "test"), "observation").numpy()
     assert len(np.unique(observation[:, :2])) > 900 and np.abs(observation[:, :2]).max() <= 1
     assert set(observation[:, 2:].flat) == {0, 1}
+
+
+def test_any_number_of_codes_is_drawn_by_one_graph_for_each_part():
+    for count in range(1, 4):
+        PARTS.identity_codes(range(count))
+    graphs = [_drawer(*part) for part in PARTS.parts["identity"]]
+    assert [graph.experimental_get_tracing_count() for graph in graphs] == [1] * len(graphs)
