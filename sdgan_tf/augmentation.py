@@ -61,9 +61,8 @@ def augment(
         alike: whether the images of a tuple are changed in the same way, or each by itself.
     """
     images = tf.reshape(tuples, [-1, *tuples.shape[2:]])
-    count, repeats = tf.shape(images)[0], 1
-    if alike:
-        count, repeats = tf.shape(tuples)[0], tuples.shape[1]
+    repeats = tuples.shape[1] if alike else 1
+    count = tf.shape(images)[0] // repeats
     for name in names:
         draw = Draw(count, repeats, stateless_seed(seed, name), images.dtype)
         images = OPERATIONS[name](images, draw)

@@ -164,10 +164,12 @@ def temporary_folder(name: str) -> Iterator[Path]:
     """
     place = Path(tempfile.gettempdir())
     remove_fragments(place, name)
-    folder = Path(tempfile.mkdtemp(prefix=f".{name}.", suffix=FRAGMENTS[2:], dir=place))
+    folder = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=place))
     try:
         with _opened(folder) as descriptor:
+            # It is locked before it is called a fragment: workers start at the same time, and each removes those of the dead.
             _claim(descriptor)
+            folder = folder.rename(f"{folder}{FRAGMENTS[2:]}")
             yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)

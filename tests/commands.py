@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -63,6 +65,13 @@ def launch(name: str, *arguments: str, **environment: str) -> subprocess.Complet
         text=True,
         check=False,
     )
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports of this machine that nobody listens on."""
+    with contextlib.ExitStack() as held:
+        servers = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [server.getsockname()[1] for server in servers]
 
 
 def pictures(folder: Path, names: Iterable[str], count: int) -> None:

@@ -31,7 +31,7 @@ import sdgan_tf.cli.generate
 import sdgan_tf.cli.train  # noqa: F401 - imported before the fork, since it takes the time
 from sdgan_tf.cli import command
 from tests.campaigns.store import Store
-from tests.commands import TINY, pictures
+from tests.commands import TINY, free_ports, pictures
 
 # Seconds after which a command counts as hanging: many, since on a busy machine one of ten seconds takes minutes.
 HANGING = 1200
@@ -48,8 +48,8 @@ TRAIN = (
 
 class Scenario(NamedTuple):
     """A command line in which PLACE is the folder to work in, GIVEN that of what it needs, and
-    what of GIVEN is copied into PLACE first; or one that works in a store, or that serves until it is stopped and
-    has its temporary files in PLACE.
+    what of GIVEN is copied into PLACE first; or one that works in a store, or that serves at PORT until it is stopped
+    and has its temporary files in PLACE.
     """
 
     arguments: tuple[str, ...]
@@ -73,7 +73,7 @@ SCENARIOS = {
 if all(importlib.util.find_spec(name) for name in ("s3fs", "moto")):
     SCENARIOS["store"] = Scenario((*TRAIN[:-1], "--run_dir=s3://bucket/run"), stored=True)
 if importlib.util.find_spec("gradio"):
-    SCENARIOS["demo"] = Scenario(("demo", "--run_dir=GIVEN/run"), serving=True)
+    SCENARIOS["demo"] = Scenario(("demo", "--run_dir=GIVEN/run", "--port=PORT"), serving=True)
 
 
 class Outcome(NamedTuple):
@@ -189,6 +189,8 @@ class Bench:
         for word, path in places:
             words = tuple(argument.replace(word, path) for argument in words)
         if SCENARIOS[name].serving:
+            port = str(free_ports(1)[0])
+            words = tuple(argument.replace("PORT", port) for argument in words)
             setup = functools.partial(setattr, tempfile, "tempdir", str(self.place))
         return Child(words, self.folder / log, setup)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import sys
 import urllib.request
 
@@ -47,8 +46,7 @@ def test_what_cannot_be_shown(arguments, message, capsys):
 
 def test_the_command_serves_the_page_to_this_machine():
     pytest.importorskip("gradio", reason="needs the extra `demo`")
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
+    (port,) = commands.free_ports(1)
     process = commands.start("demo", f"--run_dir={commands.GOLDEN}", f"--port={port}")
     try:
         assert process.stdout.readline() == f"http://127.0.0.1:{port}/ - Ctrl-C ends it\n"

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from sdgan_tf.serving import Client, ServingError
 from sdgan_tf.serving.rpc import GrpcTransport
+from tests import commands
 from tests.serving import servers
 
 pytestmark = pytest.mark.once
@@ -279,8 +280,7 @@ def test_redirects_are_not_followed(answers):
 
 
 def test_nobody_there():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
+    (port,) = commands.free_ports(1)
     refused = pytest.raises(ServingError, match="UNAVAILABLE: http.*refused")
     with Client(f"http://127.0.0.1:{port}", "faces", retries=1) as client, refused:
         client.sample([1], [1])

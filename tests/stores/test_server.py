@@ -16,7 +16,7 @@ import sdgan_tf as sd
 from sdgan_tf.cli import data, evaluate, export, generate, train
 from sdgan_tf.stores import shown
 from tests import commands, tiny
-from tests.training.test_cluster import LIMIT, free_ports
+from tests.training.test_cluster import LIMIT, two_addresses
 
 # Lines of the log and checkpoints fall together at no step but the last.
 ASKED = (
@@ -118,7 +118,7 @@ def test_two_workers_with_all_on_a_store_one_of_them_killed(server, tmp_path, do
     import s3fs
 
     def together(run):
-        hosts = free_ports()
+        hosts = two_addresses()
         return [worker(run, hosts, index, tmp_path) for index in range(2)]
 
     store = s3fs.S3FileSystem()

@@ -33,12 +33,9 @@ ASKED = (
 LIMIT = 600
 
 
-def free_ports():
+def two_addresses():
     """Return the addresses of two ports that nobody listens on."""
-    with socket.socket() as one, socket.socket() as other:
-        for listener in (one, other):
-            listener.bind(("127.0.0.1", 0))
-        return [f"127.0.0.1:{listener.getsockname()[1]}" for listener in (one, other)]
+    return [f"127.0.0.1:{port}" for port in commands.free_ports(2)]
 
 
 def start(run, hosts, index, *more):
@@ -63,7 +60,7 @@ def told(run, index):
 
 def together(run, *more):
     """Run two workers to their end; return their statuses."""
-    hosts = free_ports()
+    hosts = two_addresses()
     workers = [start(run, hosts, index, *(more[index] if more else ())) for index in range(2)]
     return [worker.wait(LIMIT) for worker in workers]
 
@@ -105,7 +102,7 @@ def test_two_workers_train_as_one_with_two_replicas_does(whole, tmp_path):
 
 def test_a_worker_is_killed_and_all_are_started_again(whole, tmp_path):
     run = tmp_path / "run"
-    hosts = free_ports()
+    hosts = two_addresses()
     workers = [start(run, hosts, index) for index in range(2)]
     limit = time.monotonic() + LIMIT
     while not (run / "checkpoints" / "step-00000006.npz").exists() and time.monotonic() < limit:
@@ -134,7 +131,7 @@ def test_workers_of_other_flags_are_refused_with_the_difference(tmp_path):
 
 
 def test_a_port_that_is_taken_is_told_of(tmp_path):
-    hosts = free_ports()
+    hosts = two_addresses()
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", int(hosts[0].split(":")[1])))
         taken.listen()
