@@ -32,8 +32,6 @@ flags.DEFINE_list("kinds", list(inputs.KINDS), "Which kinds of cases.")
 # Seconds that one case may take, and megabytes that the cases of one process may take beyond what it begins with.
 HANGING = 60
 MEGABYTES = 1024
-# Cases of one process: what TensorFlow keeps of every SavedModel that it has loaded is not asked here.
-PORTION = 100
 
 
 @contextlib.contextmanager
@@ -57,7 +55,7 @@ def peak() -> int:
 
 
 def run(kind: str, folder: Path, cases: range, notes: int) -> None:
-    """Tries cases of a kind; writes a line for each to a pipe."""
+    """Tries cases of a kind; writes a line for each to a pipe, and one without a case if they took too much memory."""
     maker, expected = inputs.KINDS[kind].maker, inputs.KINDS[kind].expected
     try_case = maker(folder)
     before = peak()
@@ -75,9 +73,8 @@ def run(kind: str, folder: Path, cases: range, notes: int) -> None:
         os.write(notes, (json.dumps([case, came_to, wrong]) + "\n").encode())
     more = peak() - before
     if more > MEGABYTES:
-        os.write(
-            notes, (json.dumps([cases.stop, "too much memory", f"{more:,} MB"]) + "\n").encode()
-        )
+        line = [None, "too much memory", f"{more:,} MB"]
+        os.write(notes, (json.dumps(line) + "\n").encode())
 
 
 def be(kind: str, folder: Path, cases: range, notes: int) -> None:
@@ -112,8 +109,9 @@ def forked(kind: str, folder: Path, cases: range, campaign: report.Campaign) -> 
     with os.fdopen(reading) as lines:
         for line in lines:
             case, came_to, wrong = json.loads(line)
-            tried += 1
-            campaign.note(kind, came_to, [f"case {case}: {wrong}"] if wrong else [])
+            tried += case is not None
+            where = f"cases {cases}" if case is None else f"case {case}"
+            campaign.note(kind, came_to, [f"{where}: {wrong}"] if wrong else [])
     status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     if status:
         case = cases.start + tried
@@ -125,7 +123,8 @@ def tried(kind: str, campaign: report.Campaign) -> None:
     """Tries all cases of a kind, some in each process; those after one that ended its process in another."""
     cases = range(inputs.KINDS[kind].count * FLAGS.scale)
     while cases:
-        count = forked(kind, campaign.folder / kind, cases[:PORTION], campaign)
+        portion = cases[: inputs.KINDS[kind].portion]
+        count = forked(kind, campaign.folder / kind, portion, campaign)
         cases = cases[count:]
 
 
