@@ -88,6 +88,13 @@ def define(values: flags.FlagValues) -> None:
         "The loss by which a verifier is trained. The triplet loss needs TensorFlow Addons.",
         **at,
     )
+    flags.DEFINE_string(
+        "teacher",
+        None,
+        "Another verifier, named as in --verifier. The one that is trained learns to see images as this one does, in place "
+        "of telling the training identities apart. Of a network of yours, --verifier_scale, _metric and _size are said.",
+        **at,
+    )
 
 
 def main(words: Sequence[str], values: flags.FlagValues) -> int:
@@ -171,6 +178,13 @@ def _name(values: flags.FlagValues, source, splits: Splits) -> str:
     if source is None:
         return Path(values.images).name
     name = f"{Path(values.run_dir or values.saved_model).name}, step {source.completed_steps:,}"
+    taught_by = getattr(getattr(source, "identity_features", None), "teacher", "")
+    if taught_by and values.verifier == taught_by:
+        print(
+            f"Note: the model was taught who is in an image by {taught_by}, so that another verifier is a better judge.",
+            file=sys.stderr,
+        )
+        name += ", taught by this verifier"
     trained_on = source_flags.trained_on(values, source, splits.train)
     if trained_on == "these data":
         return name
@@ -220,6 +234,7 @@ def _train_verifier(values: flags.FlagValues) -> int:
 
 def _trained(values: flags.FlagValues, splits: Splits, name: str) -> evaluation.Verifier:
     """A new verifier, which knows its own score on identities that it has not seen."""
+    teacher = measure_flags.load_verifier(values, "teacher") if values.teacher else None
     verifier = evaluation.train_verifier(
         splits.train,
         name,
@@ -227,6 +242,7 @@ def _trained(values: flags.FlagValues, splits: Splits, name: str) -> evaluation.
         values.dim,
         augment=values.augment,
         loss=values.loss,
+        teacher=teacher,
         seed=values.seed,
         verbose=True,
     )

@@ -70,14 +70,15 @@ def define(values: flags.FlagValues = flags.FLAGS) -> None:
     )
 
 
-def load_verifier(values: flags.FlagValues) -> evaluation.Verifier:
-    """The verifier that the flags name."""
-    if not values.verifier:
+def load_verifier(values: flags.FlagValues, flag: str = "verifier") -> evaluation.Verifier:
+    """The verifier that a flag names, with the settings that others say."""
+    path = values[flag].value
+    if not path:
         raise ValueError(
             "Name the verifier by --verifier; `bin/evaluate train-verifier` makes one."
         )
     settings = (values.verifier_size, values.verifier_scale, values.verifier_metric)
-    return evaluation.load_verifier(values.verifier, *settings)
+    return evaluation.load_verifier(path, *settings)
 
 
 def note_other_data(verifier: evaluation.Verifier, splits: Splits) -> None:

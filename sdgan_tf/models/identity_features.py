@@ -34,6 +34,8 @@ class IdentityFeatures:
             an embedder does not know; 0 for none.
         identity_steps: how many steps an embedder that is made by name is trained for.
         embedder_dim: channels of the first map of an embedder that is made by name.
+        teacher: what an embedder that is made by name learns from: nothing but who is in the training images; or a verifier,
+            as `evaluation.load_verifier` takes it, such as `"dlib-faces"`, whose view of the training images it learns.
         recognise_by: what `z_I` is read from, where `recognise_i` is above 0: `"discriminator"`, all that the
             discriminator sees of an image; or `"embedder"`, only what the embedder sees of it, which leaves background and pose
             to `z_O`.
@@ -46,6 +48,7 @@ class IdentityFeatures:
         held_out: int = 0,
         identity_steps: int = 1500,
         embedder_dim: int = 32,
+        teacher: str = "",
         recognise_by: Literal["discriminator", "embedder"] = "discriminator",
     ):
         self.identity_features = identity_features
@@ -53,6 +56,7 @@ class IdentityFeatures:
         self.held_out = held_out
         self.identity_steps = identity_steps
         self.embedder_dim = embedder_dim
+        self.teacher = teacher
         self.recognise_by = recognise_by
         check_choices(self)
         if min(identity_features, strangers) < 0 or min(identity_steps, embedder_dim) < 1:
@@ -61,11 +65,13 @@ class IdentityFeatures:
                 f"for a step or more. Received: identity_features={identity_features}, strangers={strangers}, "
                 f"identity_steps={identity_steps}, embedder_dim={embedder_dim}"
             )
-        if (recognise_by == "embedder" or strangers or held_out) and not identity_features:
+        if (
+            recognise_by == "embedder" or strangers or held_out or teacher
+        ) and not identity_features:
             raise ValueError(
-                "There is an embedder, to read z_I from, to compare strangers by or to hold identities out from, where "
-                f"identity_features is above 0. Received: recognise_by={recognise_by!r}, strangers={strangers}, "
-                f"held_out={held_out}, identity_features={identity_features}"
+                "There is an embedder, to read z_I from, to compare strangers by, to hold identities out from or to teach, "
+                f"where identity_features is above 0. Received: recognise_by={recognise_by!r}, strangers={strangers}, "
+                f"held_out={held_out}, teacher={teacher!r}, identity_features={identity_features}"
             )
         if held_out < 0 or held_out == 1:
             raise ValueError(
@@ -164,13 +170,17 @@ def truly_strangers(
     return tf.repeat(pairs, tuples.shape[1])
 
 
-def train_embedder(embedder: keras.Model, data: Any, steps: int, augment: str, seed: int) -> None:
-    """Trains an `Embedder` to tell the identities of `data`, an `IdentityData`, apart: a pure function of its arguments."""
+def train_embedder(
+    embedder: keras.Model, data: Any, steps: int, augment: str, seed: int, teacher: str = ""
+) -> None:
+    """Trains an `Embedder` to tell the identities of `data`, an `IdentityData`, apart, or to see them as a teacher does: a
+    pure function of its arguments.
+    """
     # Verifiers stand above the models, and are trained as this part of one is.
-    from sdgan_tf.evaluation.verifiers import train_verifier
+    from sdgan_tf.evaluation.verifiers import load_verifier, train_verifier
 
     size = embedder.embedding_size
-    made = train_verifier(
-        data, steps=steps, dim=embedder.dim, embedding_size=size, augment=augment, seed=seed
-    )
+    options = {"steps": steps, "dim": embedder.dim, "embedding_size": size, "augment": augment}
+    known = load_verifier(teacher) if teacher else None
+    made = train_verifier(data, teacher=known, seed=seed, verbose=bool(teacher), **options)
     embedder.set_weights(made.network.get_weights())

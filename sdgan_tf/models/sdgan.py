@@ -71,7 +71,7 @@ class SDGAN(AdversarialModel):
         **options: of the named networks, such as `dim=32` or `norm="none"`; and those of `Regularizers`, later
             additions all: `mixed`, `r1`, `r2`, `r1_every`, `lecam`, `recognise_i`, `recognise_o`, `recognise_until`;
             and those of `IdentityFeatures`, likewise: `identity_features`, `strangers`, `held_out`, `identity_steps`,
-            `embedder_dim`, `recognise_by`.
+            `embedder_dim`, `teacher`, `recognise_by`.
 
     Example:
 
@@ -232,12 +232,14 @@ class SDGAN(AdversarialModel):
         if hasattr(self, "prepared"):
             asked = self.identity_features
             shown = asked.shown(data)
+            how = f"see them as {asked.teacher} does" if asked.teacher else "tell them apart"
             print(
-                f"Before the first step an embedder learns to tell {len(shown):,} identities apart, for "
+                f"Before the first step an embedder is shown {len(shown):,} identities and learns to {how}, for "
                 f"{asked.identity_steps:,} steps.",
                 flush=True,
             )
-            train_embedder(self.embedder, shown, asked.identity_steps, self.augment, self.seed)
+            how = asked.identity_steps, self.augment, self.seed, asked.teacher
+            train_embedder(self.embedder, shown, *how)
             self.prepared.assign(1)
 
     def state(self) -> dict[str, Any]:

@@ -100,6 +100,25 @@ def test_a_run_without_a_verifier_gets_one_of_its_own_and_keeps_it(trained, tmp_
     assert again["verifier_facts"]["data"] != facts["verifier_facts"]["data"]
 
 
+@pytest.mark.once
+def test_a_judge_who_taught_the_model_is_told_apart(trained, tmp_path, capsys):
+    pupil = ("train-verifier", *DATA, "--steps=2", "--dim=2", f"--out={tmp_path / 'pupil'}")
+    assert run(*pupil, f"--teacher={trained / 'eye'}") == 0
+    assert load_verifier(tmp_path / "pupil").facts["teacher"] == "eye"
+    seen = ("--identity_features=1", "--identity_steps=2", f"--teacher={trained / 'eye'}")
+    asked = (*commands.TINY, *DATA, "--steps=1", "--k=2", *seen, f"--run_dir={tmp_path / 'run'}")
+    assert commands.call(train, *asked) == 0
+    for verifier, told in (
+        (trained / "eye", ", taught by this verifier"),
+        (tmp_path / "pupil", ""),
+    ):
+        capsys.readouterr()
+        assert run(f"--run_dir={tmp_path / 'run'}", f"--verifier={verifier}", *SMALL) == 0
+        _, rows, _ = report(tmp_path / "run" / "evaluation")
+        assert rows[1]["name"] == f"run, step 1{told}"
+        assert ("another verifier is a better judge" in capsys.readouterr().err) == bool(told)
+
+
 def test_a_network_of_the_users_is_fed_as_the_flags_say_and_the_report_tells(trained, tmp_path):
     network = keras.Sequential(
         [keras.layers.Input([None, None, 3]), keras.layers.GlobalAveragePooling2D()]

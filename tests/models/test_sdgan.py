@@ -9,6 +9,7 @@ from tensorflow import keras
 
 from sdgan_tf import augmentation, keras_compat, objectives
 from sdgan_tf.data import IdentityData
+from sdgan_tf.evaluation import VerifierError, load_verifier, train_verifier
 from sdgan_tf.images import to_float
 from sdgan_tf.models import SDGAN, penalties
 from sdgan_tf.models.identity_features import strangers
@@ -578,7 +579,7 @@ def test_an_embedder_is_trained_on_the_training_identities_before_the_first_step
     data = IdentityData(["a", "b", "c"], [2, 2, 2], images)
     drawn = arrays(model, "embedder")
     model.prepare(data)
-    assert "learns to tell 3 identities apart, for 2 steps" in capsys.readouterr().out
+    assert "3 identities and learns to tell them apart, for 2 steps" in capsys.readouterr().out
     trained = arrays(model, "embedder")
     assert differ(trained, drawn)
     model.prepare(data)
@@ -586,6 +587,27 @@ def test_an_embedder_is_trained_on_the_training_identities_before_the_first_step
     model.fit(batches, verbose=0, shuffle=False)
     assert model.completed_steps == 1
     assert_equal(arrays(model, "embedder"), trained)
+
+
+def test_an_embedder_learns_from_a_teacher(tuples, capsys, tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, [6, 8, 8, 3], np.uint8)
+    data = IdentityData(["a", "b", "c"], [2, 2, 2], images)
+    train_verifier(data, steps=1, dim=2, embedding_size=3).save(tmp_path / "eye")
+    asked = {**SEEN, "teacher": str(tmp_path / "eye"), "identity_steps": 200, "embedder_dim": 16}
+    model = make(**asked)
+    model.prepare(data)
+    assert f"learns to see them as {tmp_path / 'eye'} does" in capsys.readouterr().out
+    teacher = load_verifier(tmp_path / "eye").embed(images)
+    learned = model.embedder(to_float(images)).numpy()
+    teacher -= teacher.mean(0)
+    teacher /= np.linalg.norm(teacher, axis=1, keepdims=True)
+    # Embeddings of four numbers hold the teacher's three, turned: the angles between images are his.
+    assert np.corrcoef((learned @ learned.T).ravel(), (teacher @ teacher.T).ravel())[0, 1] > 0.9
+    assert SDGAN.from_config(model.get_config()).identity_features.teacher == asked["teacher"]
+    with pytest.raises(ValueError, match="where identity_features is above 0.*teacher='eye'"):
+        SDGAN(**TINY, teacher="eye")
+    with pytest.raises(VerifierError, match="nobody"):
+        make(**{**asked, "teacher": "nobody"}).prepare(data)
 
 
 def test_an_embedder_of_the_users_own_is_taken_as_it_is(tuples):

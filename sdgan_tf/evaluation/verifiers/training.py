@@ -8,6 +8,7 @@ from tqdm.keras import TqdmCallback
 
 from sdgan_tf import augmentation, keras_compat
 from sdgan_tf.data import IdentityData
+from sdgan_tf.evaluation.verifiers import teaching
 from sdgan_tf.evaluation.verifiers.verifier import Verifier
 from sdgan_tf.images import to_float
 from sdgan_tf.models import variables
@@ -49,10 +50,11 @@ def train_verifier(
     rate: float = 1e-3,
     augment: str = "translation",
     loss: str = "contrastive",
+    teacher: Verifier | None = None,
     seed: int = 0,
     verbose: bool = False,
 ) -> Verifier:
-    """Trains an `Embedder` to tell the training identities apart.
+    """Trains an `Embedder` to tell the training identities apart, or to see images as another network does.
 
     Args:
         train: real images by identity; the verifier's own score comes from other identities.
@@ -65,6 +67,8 @@ def train_verifier(
         augment: see `sdgan_tf.augmentation`; each image on its own.
         loss: `"contrastive"`, the supervised contrastive loss (arXiv 2004.11362); or `"triplet"`: semi-hard triplets
             by TensorFlow Addons (arXiv 1503.03832), on the addons stack.
+        teacher: a verifier that knows more than these data can tell, such as a face recogniser. Then the network
+            learns to embed images as this one does, whoever is in them, and `loss` plays no part; see `teaching`.
         seed: of weights, batches and augmentation.
         verbose: whether a progress bar is shown.
 
@@ -73,6 +77,7 @@ def train_verifier(
 
     Raises:
         ValueError: an argument is out of range.
+        VerifierError: the teacher does not take such images, or its embeddings are useless.
         ImportError: triplets without the addons.
     """
     if loss not in LOSSES:
@@ -80,7 +85,11 @@ def train_verifier(
     if steps < 1:
         raise ValueError(f"Training takes a step or more. Received: steps={steps}")
     operations = augmentation.parse(augment)
-    function = contrastive_loss if loss == "contrastive" else _triplet_loss()
+    if teacher is not None:
+        function = teaching.distillation_loss
+        train = teaching.taught(teacher, teaching.shown(train), embedding_size, verbose)
+    else:
+        function = contrastive_loss if loss == "contrastive" else _triplet_loss()
     embedder = Embedder(train.image_size, train.channels, dim, embedding_size)
     embedder.build()
     trained = keras.Sequential([embedder])
@@ -93,11 +102,16 @@ def train_verifier(
     bar = [TqdmCallback(desc="Training the verifier", leave=False)] if verbose else []
     trained.fit(batches, steps_per_epoch=steps, shuffle=False, verbose=0, callbacks=bar)
     facts = {"identities": len(train), "steps": steps, "loss": loss, "augment": augment}
+    if teacher is not None:
+        facts |= {"loss": "distillation", "teacher": teacher.name}
     return Verifier(embedder, name, train.image_size, train.channels, facts=facts)
 
 
 def _batches(train: IdentityData, size: int, operations, seed: int) -> tf.data.Dataset:
-    """Images float32 [2 * size, h, w, c] in [-1, 1], with the positions of their identities."""
+    """Images float32 [2 * size, h, w, c] in [-1, 1], with the positions of their identities, or with what a teacher makes
+    of them.
+    """
+    is_taught = teaching.FIELD in train.fields
 
     def prepare(step, batch):
         images = to_float(batch["images"])
@@ -106,9 +120,13 @@ def _batches(train: IdentityData, size: int, operations, seed: int) -> tf.data.D
                 images, operations, stateless_seed(seed, "augmentation of the verifier", step)
             )
         images = tf.reshape(images, [-1, *images.shape[2:]])
+        if is_taught:
+            return images, tf.squeeze(batch[teaching.FIELD], 1)
         return images, tf.repeat(batch["identity"], 2)
 
-    tuples = train.tuples(k=2, batch_size=size, seed=seed)
+    # Of whom a teacher's images are does not matter, and one photograph of somebody is enough.
+    k = 1 if is_taught else 2
+    tuples = train.tuples(k=k, batch_size=2 * size // k, seed=seed)
     return tuples.enumerate().map(prepare, tf.data.AUTOTUNE).prefetch(2)
 
 
