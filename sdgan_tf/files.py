@@ -9,11 +9,12 @@ import json
 import os
 import platform
 import re
+import secrets
 import shutil
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -78,8 +79,7 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
     remove_fragments(path.parent, path.name)
     temporary = _fragment(path)
     try:
-        with open(temporary, "wb") as file:
-            _claim(file.fileno())
+        with _claimed(temporary, temporary.touch), open(temporary, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -141,9 +141,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     # In a container the process number may be that of an earlier, killed process.
     shutil.rmtree(temporary, ignore_errors=True)
     try:
-        temporary.mkdir()
-        with _opened(temporary) as descriptor:
-            _claim(descriptor)
+        with _claimed(temporary, temporary.mkdir):
             yield temporary
             for entry in (*temporary.rglob("*"), temporary):
                 _flush(entry)
@@ -164,12 +162,9 @@ def temporary_folder(name: str) -> Iterator[Path]:
     """
     place = Path(tempfile.gettempdir())
     remove_fragments(place, name)
-    folder = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=place))
+    folder = place / f".{name}.{secrets.token_hex(8)}.part"
     try:
-        with _opened(folder) as descriptor:
-            # It is locked before it is called a fragment: workers start at the same time, and each removes those of the dead.
-            _claim(descriptor)
-            folder = folder.rename(f"{folder}{FRAGMENTS[2:]}")
+        with _claimed(folder, lambda: folder.mkdir(0o700)):
             yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -218,10 +213,22 @@ def _fragment(path: Path) -> Path:
     return path.with_name(f".{path.name}.{host:08x}-{os.getpid()}.part")
 
 
-def _claim(descriptor: int) -> None:
-    """Tells others that this fragment is being written."""
-    with contextlib.suppress(OSError):  # Not every file system has locks.
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+@contextlib.contextmanager
+def _claimed(fragment: Path, make: Callable[[], Any]) -> Iterator[None]:
+    """Makes a fragment and holds its lock, by which others know that it is being written."""
+    while True:
+        make()
+        with contextlib.suppress(FileNotFoundError), _opened(fragment) as descriptor:
+            with contextlib.suppress(OSError):  # Not every file system has locks.
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            # Before it was locked, others may have taken it for a dead process's, and removed it.
+            if os.path.samestat(os.fstat(descriptor), os.stat(fragment)):
+                held = os.dup(descriptor)  # The lock is that of both.
+                break
+    try:
+        yield
+    finally:
+        os.close(held)
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 from pathlib import Path
@@ -230,6 +231,28 @@ def test_what_is_being_written_stays(tmp_path):
     assert names(tmp_path) == ["file", "store"]
     assert (tmp_path / "file").read_bytes() == b"new"
     assert names(tmp_path / "store") == ["a"]
+
+
+def test_what_others_remove_before_it_is_locked_is_made_again(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    lock = fcntl.flock
+
+    def late(descriptor, how):
+        monkeypatch.setattr(fcntl, "flock", lock)
+        remove_fragments(tmp_path)
+        lock(descriptor, how)
+
+    def amid(write):
+        monkeypatch.setattr(fcntl, "flock", late)
+        with write as made:
+            assert fcntl.flock is lock
+            return made.name if isinstance(made, Path) else made.write(b"new")
+
+    amid(atomic_file(tmp_path / "file"))
+    amid(atomic_folder(tmp_path / "store"))
+    assert amid(temporary_folder("photos")).startswith(".photos.")
+    assert names(tmp_path) == ["file", "store"]
+    assert (tmp_path / "file").read_bytes() == b"new"
 
 
 def test_a_temporary_folder_goes_in_the_end_and_that_of_a_killed_process_before(

@@ -34,8 +34,8 @@ class IdentityFeatures:
             an embedder does not know; 0 for none.
         identity_steps: how many steps an embedder that is made by name is trained for.
         embedder_dim: channels of the first map of an embedder that is made by name.
-        teacher: what an embedder that is made by name learns from: nothing but who is in the training images; or a verifier,
-            as `evaluation.load_verifier` takes it, such as `"dlib-faces"`, whose view of the training images it learns.
+        teacher: a verifier as `evaluation.load_verifier` takes it, such as `"dlib-faces"`: an embedder that is made by name
+            learns to see the training images as this one does. Without, it learns to tell the identities apart.
         recognise_by: what `z_I` is read from, where `recognise_i` is above 0: `"discriminator"`, all that the
             discriminator sees of an image; or `"embedder"`, only what the embedder sees of it, which leaves background and pose
             to `z_O`.
