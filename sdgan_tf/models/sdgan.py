@@ -162,6 +162,11 @@ class SDGAN(AdversarialModel):
             judges.append(Judge("stranger_matcher", "embedder", asked.strangers, strangers=True))
         if isinstance(embedder, str):
             self.await_preparation("Identity features come from an embedder")
+        elif asked.teacher:
+            raise ValueError(
+                "An embedder of your own is taken as it is: give it without a teacher, or a teacher without it. "
+                f"Received: embedder={type(embedder).__name__}, teacher={asked.teacher!r}"
+            )
         return judges
 
     def _features_shape(self, sees: str) -> list[int]:

@@ -18,7 +18,7 @@ IDENTITIES, OBSERVATIONS = 8, 8
 # There are more of the real ones, which are measured only once: all ratios depend on them.
 REAL_IDENTITIES = 32
 
-# Healthy runs were measured at .6 to .95 of the real variety.
+# Healthy runs were measured at .35 (characters, early) to 1 of the real variety.
 LEAST_VARIETY = 0.1
 # A single bad measurement may come from a bad batch, or from a generator that changes from one mode to another.
 PATIENCE = 5
@@ -26,7 +26,7 @@ PATIENCE = 5
 GRACE = 2000
 
 ADVICE = (
-    "What customarily helps: the options of flags/modern.cfg (no batch norm in the discriminator, r1, mixed, "
+    "What customarily helps: the options of flags/modern.cfg (no batch norm in the discriminator, r1, symmetric, "
     "augment), lower learning rates (d_rate, g_rate), more identities."
 )
 

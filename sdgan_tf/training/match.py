@@ -33,8 +33,8 @@ class MatchWatch(EverySteps):
 
     Adds to the logged numbers, for the callbacks that come later in the list, the areas under the curve of its scores:
     `match_auc` of training identities and `match_auc_unseen` of others. At .5 the discriminator sees no identity, and so
-    the generator learns none. Says so, once, after a grace period; and likewise when a verifier's number, where there
-    is one, shows that identity lies in `z_O`.
+    the generator learns none, unless a matcher on identity features sees to that. Says so, once, after a grace period; and
+    likewise when a verifier's number, where there is one, shows that identity lies in `z_O`.
 
     Args:
         train: training data.
@@ -72,15 +72,15 @@ class MatchWatch(EverySteps):
             logs[name] = float(verification.auc(-matched, -mixed))
         if step < GRACE:
             return
-        if logs.get("match_auc", 1.0) < LEAST_AUC:
+        if logs.get("match_auc", 1.0) < LEAST_AUC and "matcher" not in self.model.networks:
             self._say(
                 f"Step {step:,}: the discriminator does not see who is in an image (match_auc {logs['match_auc']:.2f}, .5 "
-                "is chance), so rows will not be one identity each. A greater mixed=, a lower d_rate= or recognise_i= help."
+                "is chance), so rows will not be one identity each. identity_features=, a greater mixed= or a lower d_rate= help."
             )
         if logs.get("auc_same_observation", 0.0) > MOST_IN_OBSERVATION:
             self._say(
                 f"Step {step:,}: identity lies in z_O (AUC {logs['auc_same_observation']:.2f} of pairs that share z_O alone, "
-                ".5 is best). A greater mixed= or recognise_i= helps."
+                ".5 is best). A greater strangers= beside identity_features=, or a greater mixed= helps."
             )
 
     def _say(self, message: str) -> None:

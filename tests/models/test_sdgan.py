@@ -606,6 +606,9 @@ def test_an_embedder_learns_from_a_teacher(tuples, capsys, tmp_path):
     assert SDGAN.from_config(model.get_config()).identity_features.teacher == asked["teacher"]
     with pytest.raises(ValueError, match="where identity_features is above 0.*teacher='eye'"):
         SDGAN(**TINY, teacher="eye")
+    own = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(3)])
+    with pytest.raises(ValueError, match="Received: embedder=Sequential, teacher='eye'"):
+        SDGAN(**TINY, embedder=own, identity_features=1.0, matcher_width=3, teacher="eye")
     with pytest.raises(VerifierError, match="nobody"):
         make(**{**asked, "teacher": "nobody"}).prepare(data)
 

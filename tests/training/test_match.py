@@ -55,6 +55,15 @@ def test_a_discriminator_that_sees_identity_scores_high_and_a_blind_one_does_not
     assert measured(watch(model, coloured()))["match_auc"] == pytest.approx(0.0)
 
 
+def test_a_discriminator_may_be_blind_where_a_matcher_sees(capsys):
+    seen = {"identity_features": 1.0, "embedder_dim": 2, "embedding_size": 4, "matcher_width": 3}
+    model = Seeing(image_size=8, dim=1, d_i=2, d_o=2, **seen)
+    model.sharpness = 0.0
+    logs = measured(watch(model, coloured()), step=match.GRACE)
+    assert logs["match_auc"] == pytest.approx(0.5)
+    assert capsys.readouterr().err == ""
+
+
 def test_blindness_is_told_once_and_not_before_its_time(capsys):
     model = Seeing(image_size=8, dim=1, d_i=2, d_o=2)
     model.sharpness = 0.0
