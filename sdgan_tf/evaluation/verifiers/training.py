@@ -98,7 +98,7 @@ def train_verifier(
 
     schedule = keras.optimizers.schedules.CosineDecay(rate, steps)
     trained.compile(keras.optimizers.Adam(schedule), function)
-    batches = _batches(train, batch_size, operations, seed)
+    batches = _batches(train, batch_size, operations, seed, teacher is not None)
     bar = [TqdmCallback(desc="Training the verifier", leave=False)] if verbose else []
     trained.fit(batches, steps_per_epoch=steps, shuffle=False, verbose=0, callbacks=bar)
     facts = {"identities": len(train), "steps": steps, "loss": loss, "augment": augment}
@@ -107,11 +107,12 @@ def train_verifier(
     return Verifier(embedder, name, train.image_size, train.channels, facts=facts)
 
 
-def _batches(train: IdentityData, size: int, operations, seed: int) -> tf.data.Dataset:
+def _batches(
+    train: IdentityData, size: int, operations: tuple[str, ...], seed: int, is_taught: bool
+) -> tf.data.Dataset:
     """Images float32 [2 * size, h, w, c] in [-1, 1], with the positions of their identities, or with what a teacher makes
-    of them.
+    of them where there is one.
     """
-    is_taught = teaching.FIELD in train.fields
 
     def prepare(step, batch):
         images = to_float(batch["images"])
