@@ -14,7 +14,7 @@ import shutil
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -105,6 +105,14 @@ def read_json(path: Path, error: type[Exception], advice: str) -> dict[str, Any]
     except ValueError as reason:
         raise error(f"{path} is damaged: {reason}. {advice}") from reason
     return content
+
+
+def write_arrays(file: BinaryIO, arrays: Mapping[str, np.ndarray]) -> None:
+    """Writes an `.npz` file, the bytes of `numpy.savez`, which leaves it to a finalizer to close what a full disk cut off."""
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                np.lib.format.write_array(entry, np.asanyarray(array), allow_pickle=False)
 
 
 def read_arrays(path: str | Path, max_bytes: int) -> dict[str, np.ndarray]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
+import gc
+import io
 import os
 import re
 from pathlib import Path
@@ -21,6 +24,7 @@ from sdgan_tf.files import (
     remove_folder,
     remove_fragments,
     temporary_folder,
+    write_arrays,
     write_json,
 )
 from sdgan_tf.generation import load_codes
@@ -278,6 +282,27 @@ def test_a_folder_goes_at_once(tmp_path, monkeypatch):
     assert not (tmp_path / "store").exists()
     remove_fragments(tmp_path)
     assert names(tmp_path) == []
+
+
+def test_arrays_are_the_bytes_of_numpy_and_a_full_disk_is_one_error(tmp_path, monkeypatch):
+    arrays = {"a/b": np.arange(6.0).reshape(2, 3).T, "step": np.int64(3), "none": np.zeros([0, 2])}
+    np.savez(tmp_path / "numpy.npz", **arrays)
+    with open(tmp_path / "ours.npz", "wb") as file:
+        write_arrays(file, arrays)
+    assert (tmp_path / "ours.npz").read_bytes() == (tmp_path / "numpy.npz").read_bytes()
+
+    class Full(io.BytesIO):
+        def write(self, content):
+            if self.tell() + len(content) > 300:
+                raise OSError(errno.EFBIG, "File too large")
+            return super().write(content)
+
+    unheard = []
+    monkeypatch.setattr("sys.unraisablehook", unheard.append)
+    with pytest.raises(OSError, match="File too large"):
+        write_arrays(Full(), arrays)
+    gc.collect()
+    assert unheard == []
 
 
 def test_arrays_that_unpack_to_more_than_allowed_are_refused(tmp_path):

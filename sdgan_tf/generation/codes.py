@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sdgan_tf.files import atomic_file, local_path, read_arrays
+from sdgan_tf.files import atomic_file, local_path, read_arrays, write_arrays
 
 PARTS = ("identity", "observation")
 # What the arrays of a file may take when they are unpacked.
@@ -20,7 +20,7 @@ def save_codes(path: str | Path, identity: np.ndarray, observation: np.ndarray) 
     path = local_path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_file(path) as file:
-        np.savez(file, identity=identity, observation=observation)
+        write_arrays(file, {"identity": identity, "observation": observation})
     return path
 
 

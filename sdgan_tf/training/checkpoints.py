@@ -17,6 +17,7 @@ from sdgan_tf.files import (
     read_json,
     refresh,
     remove_file,
+    write_arrays,
     write_json,
 )
 from sdgan_tf.keras_compat import value_of
@@ -139,7 +140,7 @@ class Checkpoints:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with atomic_file(path) as file:
-                np.savez(file, **arrays)
+                write_arrays(file, arrays)
             self._note_best()
         except OSError as error:
             raise CheckpointError(

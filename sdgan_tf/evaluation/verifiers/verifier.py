@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from sdgan_tf.files import atomic_folder, local_path
+from sdgan_tf.files import atomic_folder, local_path, write_arrays
 from sdgan_tf.images import to_float
 from sdgan_tf.models import variables
 from sdgan_tf.networks import Embedder
@@ -151,5 +151,6 @@ class Verifier:
         path = local_path(path)
         with atomic_folder(path) as folder:
             (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n")
-            np.savez(folder / WEIGHTS, **arrays)
+            with open(folder / WEIGHTS, "wb") as file:
+                write_arrays(file, arrays)
         return path
