@@ -39,8 +39,13 @@ class Campaign:
         self.folder = Path(tempfile.mkdtemp(prefix=f"{self.name}-")).resolve()
         self._began = time.monotonic()
         # Stopped early, it still says what it has tried.
-        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+        signal.signal(signal.SIGTERM, self._stop)
         return self
+
+    def _stop(self, number: int, frame: object) -> None:
+        # `timeout` sends the signal twice, to the process and to its group: the second must not end the report.
+        signal.signal(number, signal.SIG_IGN)
+        sys.exit(128 + number)
 
     def __exit__(self, kind: Any, *_: Any) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
