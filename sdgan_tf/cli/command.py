@@ -86,6 +86,8 @@ def call(module: ModuleType, argv: Sequence[str]) -> int:
             print(help_text(module, values))
             return 0
         words = values(list(argv))[1:]
+    except KeyboardInterrupt:
+        return _interrupted()
     except (flags.Error, ImportError, UnicodeDecodeError) as error:
         where = "A flag file is no text in UTF-8: " if isinstance(error, ValueError) else ""
         print(f"{name}: {where}{error}. Try {name} --help.", file=sys.stderr)
@@ -95,12 +97,17 @@ def call(module: ModuleType, argv: Sequence[str]) -> int:
         return module.main(words, values) or 0
     except (KeyboardInterrupt, Exception) as error:
         if _signals or isinstance(error, KeyboardInterrupt):
-            print("Interrupted.", file=sys.stderr)
-            return 128 + (_signals or [signal.SIGINT])[0]
+            return _interrupted()
         if not isinstance(error, USER_ERRORS) or os.environ.get("SDGAN_TRACEBACK"):
             raise
         print(f"{name}: {with_flags(shown(error), values)}", file=sys.stderr)
         return 1
+
+
+def _interrupted() -> int:
+    """Says so, and gives the status of the first signal."""
+    print("Interrupted.", file=sys.stderr)
+    return 128 + (_signals or [signal.SIGINT])[0]
 
 
 def import_modules(argv: Sequence[str]) -> None:

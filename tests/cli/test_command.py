@@ -247,3 +247,12 @@ def test_launchers_show_their_help_from_any_folder(name):
     assert f"bin/{name}" in done.stdout
     assert "\n  --run_dir: " in done.stdout
     assert "__main__" not in done.stdout
+
+
+def test_an_interrupt_while_flags_are_defined_is_no_traceback(monkeypatch, capsys):
+    def define(values):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train, "define", define)
+    assert command.call(train, ["train"]) == 130
+    assert capsys.readouterr().err == "Interrupted.\n"
