@@ -243,8 +243,9 @@ class SDGAN(AdversarialModel):
                 f"{asked.identity_steps:,} steps.",
                 flush=True,
             )
-            how = asked.identity_steps, self.augment, self.seed, asked.teacher
-            train_embedder(self.embedder, shown, *how)
+            train_embedder(
+                self.embedder, shown, asked.identity_steps, self.augment, self.seed, asked.teacher
+            )
             self.prepared.assign(1)
 
     def state(self) -> dict[str, Any]:
