@@ -34,6 +34,8 @@ class DCGANGenerator(keras.Model):
         image_size: edge of the image in pixels, a power of two from 8.
         channels: of the image.
         dim: channels of the last hidden map.
+        modulation: later addition: units of a hidden layer that goes from the code to the scale and shift of each batch
+            norm, 0 for none. So the code has a say at every size of map (self-modulation, arXiv 1810.01365).
         sync_batch_norm: whether batch norm takes the statistics of the batch over all replicas, where a model is trained
             on several, in place of each replica's own.
 
@@ -48,15 +50,21 @@ class DCGANGenerator(keras.Model):
         image_size: int = 64,
         channels: int = 3,
         dim: int = 64,
+        modulation: int = 0,
         sync_batch_norm: bool = False,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
+        if modulation < 0:
+            raise ValueError(
+                f"A hidden layer has 0 units or more. Received: modulation={modulation}"
+            )
         count = halvings(image_size, SMALLEST_MAP, dim)
         self.code_size = code_size
         self.image_size = image_size
         self.channels = channels
         self.dim = dim
+        self.modulation = modulation
         self.sync_batch_norm = sync_batch_norm
 
         widths = [dim * 2**power for power in reversed(range(count))]
@@ -65,6 +73,14 @@ class DCGANGenerator(keras.Model):
             SMALLEST_MAP**2 * widths[0], kernel_initializer=dcgan_initializer(), **options
         )
         self.norms = [BatchNorm(synchronised=sync_batch_norm, **options) for _ in widths]
+        if modulation:
+            self.hidden = keras.layers.Dense(
+                modulation, activation="relu", kernel_initializer="he_normal", **options
+            )
+            self.modulations = [
+                keras.layers.Dense(2 * width, kernel_initializer=dcgan_initializer(), **options)
+                for width in widths
+            ]
         self.convs = [ConvTranspose(width, **options) for width in widths[1:]]
         # The image itself stays float32 under every precision policy.
         self.finish = ConvTranspose(channels, dtype="float32")
@@ -77,12 +93,18 @@ class DCGANGenerator(keras.Model):
     def call(self, codes: tf.Tensor, training: bool = False) -> tf.Tensor:
         maps = self.start(codes)
         maps = tf.reshape(maps, [-1, SMALLEST_MAP, SMALLEST_MAP, maps.shape[-1] // SMALLEST_MAP**2])
-        for norm, conv in zip(self.norms, [*self.convs, self.finish]):
-            maps = conv(tf.nn.relu(norm(maps, training=training)))
+        hidden = self.hidden(codes) if self.modulation else None
+        for level, conv in enumerate([*self.convs, self.finish]):
+            maps = self.norms[level](maps, training=training)
+            if self.modulation:
+                changes = self.modulations[level](hidden)[:, tf.newaxis, tf.newaxis]
+                scale, shift = tf.split(changes, 2, axis=-1)
+                maps = maps * (1 + scale) + shift
+            maps = conv(tf.nn.relu(maps))
         return tf.tanh(maps)
 
     def get_config(self) -> dict[str, Any]:
-        names = ("code_size", "image_size", "channels", "dim", "sync_batch_norm")
+        names = ("code_size", "image_size", "channels", "dim", "modulation", "sync_batch_norm")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 

@@ -43,6 +43,8 @@ def network_cases():
         arguments |= {"towers": towers, "join": join, "join_layers": join_layers}
         yield SiameseDCGANDiscriminator, arguments, (k, 8, 8, 3), ()
     # Later additions.
+    arguments = {"code_size": 5, "image_size": 8, "channels": 3, "dim": 2, "modulation": 4}
+    yield DCGANGenerator, arguments, (5,), (8, 8, 3)
     for k, more in ((3, {"symmetric": True, "join": "dense"}), (2, {"full_size": 3})):
         arguments = {"k": k, "image_size": 8, "channels": 3, "dim": 2, **more}
         yield SiameseDCGANDiscriminator, arguments, (k, 8, 8, 3), ()
@@ -149,6 +151,26 @@ def test_a_convolution_at_full_size_comes_before_the_first_stride():
     assert [layer.stride for layer in network.tower] == [1, 2, 2]
     # The first convolution has no batch norm, whichever it is.
     assert len(network.norms) == 2 + 1
+
+
+def test_modulation_scales_and_shifts_every_batch_norm():
+    network = DCGANGenerator(5, 16, 3, 2, modulation=4)
+    network.build()
+    shake(network)
+    codes = random(3, 5)
+    maps = tf.reshape(network.start(codes), [3, 4, 4, 8 // 2])
+    hidden = network.hidden(codes)
+    assert hidden.shape == (3, 4)
+    for level, (width, conv) in enumerate(zip([4, 2], [*network.convs, network.finish])):
+        changes = network.modulations[level](hidden)[:, None, None]
+        scale, shift = changes[..., :width], changes[..., width:]
+        maps = conv(tf.nn.relu(network.norms[level](maps) * (1 + scale) + shift))
+    np.testing.assert_allclose(network(codes), tf.tanh(maps), rtol=1e-5, atol=1e-6)
+
+
+def test_a_modulation_of_less_than_no_units_is_refused():
+    with pytest.raises(ValueError, match="modulation=-1"):
+        DCGANGenerator(modulation=-1)
 
 
 @pytest.mark.parametrize("join", ["conv", "dense"])
