@@ -40,6 +40,23 @@ class Objective(NamedTuple):
     penalty: float = 0.0
     bounded: bool = True
 
+    def check(self, discriminator: keras.Model) -> None:
+        """Refuses a discriminator that cannot be held to what the objective asks of one.
+
+        Raises:
+            ValueError: batch norm beside a penalty, or nothing to clip where weights are clipped.
+        """
+        if self.penalty and getattr(discriminator, "norm", None) == "batch":
+            raise ValueError(
+                "A gradient penalty (wgan-gp) is of each tuple by itself, but batch norm makes a "
+                "score depend on the whole batch: take norm='none'. Received: norm='batch'"
+            )
+        if self.clip and not getattr(discriminator, "clippable", None):
+            raise ValueError(
+                "wgan clips weights of the discriminator, which names them by its attribute `clippable`, a "
+                f"list of variables. Received: {type(discriminator).__name__} without any"
+            )
+
     def discriminator_loss(
         self, real: tf.Tensor, fake: tf.Tensor, weights: tf.Tensor | None = None
     ) -> tf.Tensor:

@@ -115,6 +115,32 @@ class IdentityFeatures:
             )
         return data.subset(positions[~held_out])
 
+    def train(self, embedder: keras.Model, data: Any, augment: str, seed: int) -> None:
+        """Trains an `Embedder` on those of `data` that are shown, to tell their identities apart, or to see them as the
+        teacher does, and says so: a pure function of its arguments.
+
+        Args:
+            embedder: whose weights are set.
+            data: an `IdentityData`, the training data.
+            augment: DiffAugment operations that change its images.
+            seed: of everything random in it.
+        """
+        # Verifiers stand above the models, and are trained as this part of one is.
+        from sdgan_tf.evaluation.verifiers import load_verifier, train_verifier
+
+        shown = self.shown(data)
+        how = f"see them as {self.teacher} does" if self.teacher else "tell them apart"
+        print(
+            f"Before the first step an embedder is shown {len(shown):,} identities and learns to {how}, for "
+            f"{self.identity_steps:,} steps.",
+            flush=True,
+        )
+        teacher = load_verifier(self.teacher) if self.teacher else None
+        size = {"dim": embedder.dim, "embedding_size": embedder.embedding_size}
+        options = {"steps": self.identity_steps, "augment": augment, "seed": seed, **size}
+        made = train_verifier(shown, teacher=teacher, verbose=bool(teacher), **options)
+        embedder.set_weights(made.network.get_weights())
+
     def _is_held_out(self, positions: Any) -> Any:
         return positions % self.held_out == self.held_out - 1
 
@@ -136,51 +162,3 @@ def share_observations(codes: tf.Tensor, d_i: int) -> tf.Tensor:
     count = tf.shape(codes)[0]
     places = tf.range(count) % tf.maximum(count // 2, 1)
     return tf.concat([codes[..., :d_i], tf.gather(codes[..., d_i:], places)], -1)
-
-
-def strangers(tuples: tf.Tensor) -> tf.Tensor:
-    """Pairs of two identities, each image of the first half of the tuples beside its fellow of the second half, which
-    has its observation code after `share_observations`: [n, k, ...] to [about n * k / 2, 2, ...].
-
-    Raises:
-        ValueError: a batch that is known to hold a single tuple.
-    """
-    if tuples.shape[0] == 1:
-        raise ValueError(
-            "Strangers are two tuples, so a replica needs two or more in its batch: raise batch_size. Received: 1 tuple"
-        )
-    half = tf.shape(tuples)[0] // 2
-    pairs = tf.stack([tuples[:half], tuples[half : 2 * half]], 2)
-    return tf.reshape(pairs, [-1, 2, *tuples.shape[2:]])
-
-
-def truly_strangers(
-    tuples: tf.Tensor, identity: tf.Tensor | None, weights: tf.Tensor | None = None
-) -> tf.Tensor | None:
-    """Weights of what `strangers` makes of real tuples [n, k, ...]: 0 where both are one identity after all, otherwise
-    the product of the tuples' own `weights`, float32 [n], if there are any: float32 [about n * k / 2]; None where
-    `identity`, int64 [n], is not known.
-    """
-    if identity is None:
-        return None
-    half = tf.shape(identity)[0] // 2
-    pairs = tf.cast(tf.not_equal(identity[:half], identity[half : 2 * half]), tf.float32)
-    if weights is not None:
-        pairs *= weights[:half] * weights[half : 2 * half]
-    return tf.repeat(pairs, tuples.shape[1])
-
-
-def train_embedder(
-    embedder: keras.Model, data: Any, steps: int, augment: str, seed: int, teacher: str = ""
-) -> None:
-    """Trains an `Embedder` to tell the identities of `data`, an `IdentityData`, apart, or to see them as a teacher does: a
-    pure function of its arguments.
-    """
-    # Verifiers stand above the models, and are trained as this part of one is.
-    from sdgan_tf.evaluation.verifiers import load_verifier, train_verifier
-
-    size = embedder.embedding_size
-    options = {"steps": steps, "dim": embedder.dim, "embedding_size": size, "augment": augment}
-    known = load_verifier(teacher) if teacher else None
-    made = train_verifier(data, teacher=known, seed=seed, verbose=bool(teacher), **options)
-    embedder.set_weights(made.network.get_weights())

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from sdgan_tf.models import penalties
-from sdgan_tf.models.identity_features import strangers, truly_strangers
+from sdgan_tf.models.identity_features import IdentityFeatures
+from sdgan_tf.models.penalties import Regularizers
 from sdgan_tf.objectives import Objective
 
 
@@ -69,3 +70,46 @@ class Judge(NamedTuple):
         loss = objective.discriminator_loss(zero, zero)
         loss += self.mixed * objective.negative_loss(zero, zero)
         return self.weight * float(loss)
+
+
+def chosen(regularizers: Regularizers, asked: IdentityFeatures) -> list[Judge]:
+    """The judges that are asked for: the discriminator, and those that compare what the embedder sees."""
+    mixed = regularizers.mixed
+    judges = [Judge("discriminator", "discriminator", mixed=mixed)]
+    if asked.identity_features:
+        judges.append(Judge("matcher", "embedder", asked.identity_features, mixed))
+    if asked.strangers:
+        judges.append(Judge("stranger_matcher", "embedder", asked.strangers, strangers=True))
+    return judges
+
+
+def strangers(tuples: tf.Tensor) -> tf.Tensor:
+    """Pairs of two identities, each image of the first half of the tuples beside its fellow of the second half, which
+    has its observation code after `share_observations`: [n, k, ...] to [about n * k / 2, 2, ...].
+
+    Raises:
+        ValueError: a batch that is known to hold a single tuple.
+    """
+    if tuples.shape[0] == 1:
+        raise ValueError(
+            "Strangers are two tuples, so a replica needs two or more in its batch: raise batch_size. Received: 1 tuple"
+        )
+    half = tf.shape(tuples)[0] // 2
+    pairs = tf.stack([tuples[:half], tuples[half : 2 * half]], 2)
+    return tf.reshape(pairs, [-1, 2, *tuples.shape[2:]])
+
+
+def truly_strangers(
+    tuples: tf.Tensor, identity: tf.Tensor | None, weights: tf.Tensor | None = None
+) -> tf.Tensor | None:
+    """Weights of what `strangers` makes of real tuples [n, k, ...]: 0 where both are one identity after all, otherwise
+    the product of the tuples' own `weights`, float32 [n], if there are any: float32 [about n * k / 2]; None where
+    `identity`, int64 [n], is not known.
+    """
+    if identity is None:
+        return None
+    half = tf.shape(identity)[0] // 2
+    pairs = tf.cast(tf.not_equal(identity[:half], identity[half : 2 * half]), tf.float32)
+    if weights is not None:
+        pairs *= weights[:half] * weights[half : 2 * half]
+    return tf.repeat(pairs, tuples.shape[1])

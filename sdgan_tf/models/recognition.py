@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import tensorflow as tf
 from tensorflow import keras
 
 from sdgan_tf import objectives
 from sdgan_tf.latents import LatentSpace
+from sdgan_tf.models.identity_features import IdentityFeatures
+from sdgan_tf.models.penalties import Regularizers
 from sdgan_tf.networks import siamese
 
 
@@ -59,6 +63,33 @@ class Recognition:
             costs[name] = cost
             total += self.weights[name] * tf.maximum(cost, until)
         return total, costs
+
+
+class Reader(NamedTuple):
+    """A network that reads codes back.
+
+    Attributes:
+        name: of the network.
+        sees: what looks at each image for it: `"discriminator"`, or `"embedder"`.
+        recognition: what it reads.
+    """
+
+    name: str
+    sees: str
+    recognition: Recognition
+
+
+def chosen(
+    latents: LatentSpace, regularizers: Regularizers, asked: IdentityFeatures
+) -> list[Reader]:
+    """The readers that are asked for: of what the discriminator sees, and of what the embedder sees."""
+    i, o = regularizers.recognise_i, regularizers.recognise_o
+    apart = asked.recognise_by == "embedder"
+    readers = [
+        Reader("recogniser", "discriminator", Recognition(latents, 0.0 if apart else i, o)),
+        Reader("identity_recogniser", "embedder", Recognition(latents, i if apart else 0.0, 0.0)),
+    ]
+    return [reader for reader in readers if reader.recognition.asked]
 
 
 def features_shape(discriminator: keras.Model, k: int, size: tuple[int, int, int]) -> list[int]:

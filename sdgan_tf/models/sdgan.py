@@ -13,17 +13,11 @@ from tensorflow import keras
 
 from sdgan_tf import augmentation, keras_compat, objectives
 from sdgan_tf.latents import LatentSpace
-from sdgan_tf.models import on_replicas, penalties
+from sdgan_tf.models import judges, on_replicas, penalties, recognition
 from sdgan_tf.models.base import AdversarialModel
-from sdgan_tf.models.identity_features import (
-    IdentityFeatures,
-    embed,
-    share_observations,
-    train_embedder,
-)
+from sdgan_tf.models.identity_features import IdentityFeatures, embed, share_observations
 from sdgan_tf.models.judges import Judge
 from sdgan_tf.models.penalties import Regularizers
-from sdgan_tf.models.recognition import Recognition, features_shape
 from sdgan_tf.networks import siamese
 from sdgan_tf.registry import register
 
@@ -126,40 +120,30 @@ class SDGAN(AdversarialModel):
         self.add("generator", generator, {"codes": [latents.size]}, size, **known)
         self.add("discriminator", discriminator, {"tuples": [k, *size]}, [], **known)
         self._check_options()
-        mixed = self.regularizers.mixed
-        self._judges = [Judge("discriminator", "discriminator", mixed=mixed)]
-        if self.identity_features.identity_features:
-            self._judges += self._add_identity_features(embedder, matcher, known)
-        of_d = [judge.name for judge in self._judges]
-        logs = ["d_mixed"] if mixed else []
-        self._readers = self._choose_readers()
-        for reader, (sees, recognition) in self._readers.items():
-            inputs = {"features": self._features_shape(sees)}
-            self.add(reader, recogniser, inputs, [latents.size], kind="recogniser", **known)
-            of_d.append(reader)
-            logs += recognition.asked
+        self._judges = judges.chosen(self.regularizers, self.identity_features)
+        self._readers = recognition.chosen(latents, self.regularizers, self.identity_features)
+        compared = [judge for judge in self._judges if judge.sees == "embedder"]
+        if compared:
+            self._add_embedder(embedder, known)
+        for judge in compared:
+            of_two = {"k": 2} if judge.strangers else {}
+            self._add_matcher(judge.name, matcher, {**known, **of_two})
+        for reader in self._readers:
+            inputs = {"features": self._features_shape(reader.sees)}
+            self.add(reader.name, recogniser, inputs, [latents.size], kind="recogniser", **known)
         if self.regularizers.lecam:
             self.anchors = keras_compat.add_weight(
                 self, "anchors", [2], trainable=False, autocast=False
             )
-        self.play({"d": of_d, "g": ["generator"]}, logs=logs)
+        of_d = [part.name for part in (*self._judges, *self._readers)]
+        read = [name for reader in self._readers for name in reader.recognition.asked]
+        mixed = ["d_mixed"] if self.regularizers.mixed else []
+        self.play({"d": of_d, "g": ["generator"]}, logs=mixed + read)
 
-    def _add_identity_features(
-        self, embedder: str | keras.Model, matcher: str | keras.Model, known: dict[str, Any]
-    ) -> list[Judge]:
-        """Adds the embedder and what compares embeddings; returns the latter."""
+    def _add_embedder(self, embedder: str | keras.Model, known: dict[str, Any]) -> None:
         asked = self.identity_features
         images = {"images": [self.image_size, self.image_size, self.channels]}
         self.add("embedder", embedder, images, [None], **{**known, "dim": asked.embedder_dim})
-        width = self._features_shape("embedder")[0]
-        self.add("matcher", matcher, {"embeddings": [self.k, width]}, [], **known)
-        mixed = self.regularizers.mixed
-        judges = [Judge("matcher", "embedder", asked.identity_features, mixed)]
-        if asked.strangers:
-            again = matcher if isinstance(matcher, str) else keras_compat.copy_of(matcher)
-            pairs = {"embeddings": [2, width]}
-            self.add("stranger_matcher", again, pairs, [], kind="matcher", **{**known, "k": 2})
-            judges.append(Judge("stranger_matcher", "embedder", asked.strangers, strangers=True))
         if isinstance(embedder, str):
             self.await_preparation("Identity features come from an embedder")
         elif asked.teacher:
@@ -167,32 +151,20 @@ class SDGAN(AdversarialModel):
                 "An embedder of your own is taken as it is: give it without a teacher, or a teacher without it. "
                 f"Received: embedder={type(embedder).__name__}, teacher={asked.teacher!r}"
             )
-        return judges
+
+    def _add_matcher(self, name: str, matcher: str | keras.Model, known: dict[str, Any]) -> None:
+        # Of a network of the user's own the first judge takes itself, and others their copies.
+        again = name != "matcher" and not isinstance(matcher, str)
+        made = keras_compat.copy_of(matcher) if again else matcher
+        embeddings = {"embeddings": [known["k"], *self._features_shape("embedder")]}
+        self.add(name, made, embeddings, [], kind="matcher", **known)
 
     def _features_shape(self, sees: str) -> list[int]:
         """Of what is seen in one image, by the discriminator or by the embedder."""
         size = (self.image_size, self.image_size, self.channels)
         if sees == "discriminator":
-            return features_shape(self.discriminator, self.k, size)
+            return recognition.features_shape(self.discriminator, self.k, size)
         return list(embed(self.embedder, tf.zeros([1, self.k, *size])).shape[2:])
-
-    def _choose_readers(self) -> dict[str, tuple[str, Recognition]]:
-        """The networks that read codes back, by name: who sees the images for them, and what of the codes."""
-        extras = self.regularizers
-        apart = self.identity_features.recognise_by == "embedder"
-        asked = {
-            "recogniser": (
-                "discriminator",
-                0.0 if apart else extras.recognise_i,
-                extras.recognise_o,
-            ),
-            "identity_recogniser": ("embedder", extras.recognise_i if apart else 0.0, 0.0),
-        }
-        return {
-            reader: (sees, Recognition(self.latents, *weights))
-            for reader, (sees, *weights) in asked.items()
-            if any(weights)
-        }
 
     def _see(self, classes: list[tf.Tensor]) -> dict[str, list[tf.Tensor]]:
         """What is seen in each image of several classes of tuples, [n, k, ...] for each class, by who sees it."""
@@ -209,22 +181,13 @@ class SDGAN(AdversarialModel):
         return siamese.scores_of(getattr(self, judge.name), judge.classes(seen[judge.sees], mix))
 
     def _check_options(self) -> None:
-        discriminator, mixed = self.discriminator, self.regularizers.mixed
+        mixed = self.regularizers.mixed
         if self.critic_steps < 0 or (mixed and self.k < 2):
             raise ValueError(
                 "Critic steps are 0 or more, and mixed tuples need two images or more. "
                 f"Received: critic_steps={self.critic_steps}, mixed={mixed}, k={self.k}"
             )
-        if self._objective.penalty and getattr(discriminator, "norm", None) == "batch":
-            raise ValueError(
-                f"{self.objective} bounds the gradient at each tuple by itself, but batch norm makes a "
-                "score depend on the whole batch: take norm='none'. Received: norm='batch'"
-            )
-        if self._objective.clip and not getattr(discriminator, "clippable", None):
-            raise ValueError(
-                f"{self.objective} clips weights of the discriminator, which names them by its attribute `clippable`, a "
-                f"list of variables. Received: {type(discriminator).__name__} without any"
-            )
+        self._objective.check(self.discriminator)
 
     def default_optimizers(self) -> dict[str, Any]:
         """The objective's customary ones; for `"dcgan"` Adam with rate 2e-4 and beta_1 .5, as in
@@ -235,17 +198,7 @@ class SDGAN(AdversarialModel):
     def prepare(self, data: Any) -> None:
         """Trains the embedder of identity features on `data`, the training data, and says so; not one of the user's own."""
         if hasattr(self, "prepared"):
-            asked = self.identity_features
-            shown = asked.shown(data)
-            how = f"see them as {asked.teacher} does" if asked.teacher else "tell them apart"
-            print(
-                f"Before the first step an embedder is shown {len(shown):,} identities and learns to {how}, for "
-                f"{asked.identity_steps:,} steps.",
-                flush=True,
-            )
-            train_embedder(
-                self.embedder, shown, asked.identity_steps, self.augment, self.seed, asked.teacher
-            )
+            self.identity_features.train(self.embedder, data, self.augment, self.seed)
             self.prepared.assign(1)
 
     def state(self) -> dict[str, Any]:
@@ -324,8 +277,8 @@ class SDGAN(AdversarialModel):
             told = scores["discriminator"]
             if extras.lecam:
                 loss += extras.lecam * penalties.lecam(self.anchors, told[0], told[1])
-            recognition, costs = self._read({who: parts[1] for who, parts in seen.items()}, codes)
-            loss += recognition
+            read, costs = self._read({who: parts[1] for who, parts in seen.items()}, codes)
+            loss += read
         gradients = self.gradients("d", tape, loss)
         self.apply_gradients("d", self._add_penalties(gradients, real, fake))
         if objective.clip:
@@ -370,9 +323,9 @@ class SDGAN(AdversarialModel):
             until: errors below it cost no less.
         """
         costs, total = {}, tf.zeros([])
-        for reader, (sees, recognition) in self._readers.items():
+        for name, sees, reading in self._readers:
             singles = tf.reshape(seen[sees], [-1, *seen[sees].shape[2:]])
-            cost, parts = recognition.cost(getattr(self, reader), singles, codes, until)
+            cost, parts = reading.cost(getattr(self, name), singles, codes, until)
             costs.update(parts)
             total += cost
         return total, costs

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -12,7 +14,7 @@ from sdgan_tf.data import IdentityData
 from sdgan_tf.evaluation import VerifierError, load_verifier, train_verifier
 from sdgan_tf.images import to_float
 from sdgan_tf.models import SDGAN, penalties
-from sdgan_tf.models.identity_features import strangers
+from sdgan_tf.models.judges import strangers
 from sdgan_tf.networks import siamese
 from sdgan_tf.randomness import stateless_seed
 from tests.models.model_case import (
@@ -514,14 +516,17 @@ def test_matchers_see_only_identities_that_were_held_out_from_the_embedder(tuple
 
 
 def test_identities_are_held_out_from_the_embedder(monkeypatch):
-    shown = []
-    monkeypatch.setattr(
-        "sdgan_tf.models.sdgan.train_embedder", lambda _, data, *args: shown.append(data.names)
-    )
+    shown, models = [], [make(**SEEN, held_out=every) for every in (0, 2, 3)]
+
+    def train(data: IdentityData, **_):
+        shown.append(data.names)
+        return SimpleNamespace(network=models[0].embedder)
+
+    monkeypatch.setattr("sdgan_tf.evaluation.verifiers.train_verifier", train)
     images = np.zeros([12, 8, 8, 3], np.uint8)
     data = IdentityData(list("abcdef"), [2] * 6, images)
-    for every in (0, 2, 3):
-        make(**SEEN, held_out=every).prepare(data)
+    for model in models:
+        model.prepare(data)
     assert shown == [list("abcdef"), list("ace"), list("abde")]
     with pytest.raises(ValueError, match="Received: 3 identities, held_out=2"):
         make(**SEEN, held_out=2).prepare(data.subset(np.arange(3)))
