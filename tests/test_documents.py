@@ -7,11 +7,12 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pytest
 import tensorflow as tf
 from absl import flags
 
 import sdgan_tf as sd
-from sdgan_tf.cli import train
+from sdgan_tf.cli import model_flags, train
 
 ROOT = Path(__file__).parents[1]
 
@@ -55,6 +56,21 @@ def test_own_networks_of_the_readme():
     names = {"sd": sd}
     exec(block, names)
     assert names["model"].generate(1, 2).shape == (1, 2, 64, 64, 3)
+
+
+def test_the_options_of_the_readme_are_those_of_modern():
+    (block,) = [block for block in blocks("README.md") if "identity_features" in block]
+    names = {"sd": sd}
+    exec(block.split("model.prepare")[0], names)
+    values = flags.FlagValues()
+    train.define(values)
+    values(["train", f"--flagfile={ROOT}/flags/modern.cfg", "--precision=float32"])
+    shown, made = names["model"], model_flags.build(values, identities=10)
+    assert {**shown.get_config(), "name": ""} == {**made.get_config(), "name": ""}
+    for player in shown.players:
+        ours, theirs = (model.optimizers[player].get_config() for model in (shown, made))
+        kept = ("learning_rate", "beta_1", "beta_2")
+        assert [ours[key] for key in kept] == pytest.approx([theirs[key] for key in kept])
 
 
 def test_the_workers_of_the_kubernetes_example_are_those_that_it_starts(monkeypatch):
