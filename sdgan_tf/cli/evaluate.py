@@ -38,7 +38,7 @@ from sdgan_tf.cli import command, data_flags, measure_flags, readings, source_fl
 from sdgan_tf.data import Splits
 from sdgan_tf.data import load as load_data
 from sdgan_tf.evaluation.verifiers.training import LOSSES
-from sdgan_tf.files import local_path, remove_folder
+from sdgan_tf.files import local_path
 from sdgan_tf.images import tile
 from sdgan_tf.models import AdversarialModel, PersonModel
 from sdgan_tf.stores import shown
@@ -197,14 +197,17 @@ def _name(values: flags.FlagValues, source, splits: Splits) -> str:
 
 
 def _verifier_of_run(values: flags.FlagValues, splits: Splits) -> evaluation.Verifier:
-    """The verifier in the run's directory, trained first where there is none for these data."""
-    folder = local_path(values.run_dir) / "verifier"
+    """The verifier of these data in the run's directory, trained first where there is none. None is ever removed."""
+    folder, data = local_path(values.run_dir) / "verifier", splits.train.fingerprint
+    if folder.exists() and evaluation.load_verifier(folder).facts.get("data") != data:
+        folder = folder.with_name(f"verifier-{data[:8]}")
     if folder.exists():
         verifier = evaluation.load_verifier(folder)
-        if verifier.facts.get("data") == splits.train.fingerprint:
-            print(f"Using the verifier that was trained for this run before: {shown(folder)}")
-            return verifier
-        print(f"{shown(folder)} was trained on other images, so it is replaced.")
+        print(
+            f"Using the verifier that was trained for this run and these data before, for {verifier.facts['steps']:,} steps: "
+            f"{shown(folder)}. Remove that folder to train another."
+        )
+        return verifier
     print(
         f"No --verifier was given, so one is trained on {len(splits.train):,} training identities: "
         f"{values.steps:,} steps. The usual 3,000 take about eight minutes at 64 pixels on two processor cores. "
@@ -212,8 +215,6 @@ def _verifier_of_run(values: flags.FlagValues, splits: Splits) -> evaluation.Ver
         flush=True,
     )
     verifier = _trained(values, splits, f"verifier of {Path(values.run_dir).name}")
-    if folder.exists():
-        remove_folder(folder)
     verifier.save(folder)
     return verifier
 

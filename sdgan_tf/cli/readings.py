@@ -17,7 +17,8 @@ def read_codes(values: flags.FlagValues, out: Path) -> int:
     """Writes what a recogniser reads off real images to a folder; returns the exit status."""
     model = source_flags.load_run(values)
     elsewhere = values["data_dir"].present or values["manifest"].present
-    data_flags.adopt(data_flags.of_run(values.run_dir), values)
+    of_run = data_flags.of_run(values.run_dir)
+    data_flags.adopt(_of_other(of_run) if elsewhere else of_run, values)
     data = data_flags.load(values)
     if not elsewhere:
         data = data_flags.split(data, values).test
@@ -48,7 +49,7 @@ def read_labels(values: flags.FlagValues, out: Path) -> int:
     own.mark_as_parsed()
     of_run = data_flags.of_run(values.run_dir)
     data_flags.adopt(of_run, own)
-    data_flags.adopt(of_run, values)
+    data_flags.adopt(_of_other(of_run), values)
     train = data_flags.split(data_flags.load(own), own).train
     unseen = data_flags.load(values)
     evaluation.check_labels(model, unseen)
@@ -69,3 +70,8 @@ def read_labels(values: flags.FlagValues, out: Path) -> int:
     print(f"{unseen.summary()}\n\n{scores.to_markdown()}")
     print(f"Report: {shown(out / 'labels.json')}")
     return 0
+
+
+def _of_other(of_run: dict[str, str]) -> dict[str, str]:
+    """Those data flags of a run that hold for other images than its own: which files are whose is not among them."""
+    return {name: value for name, value in of_run.items() if name not in ("data_dir", "manifest")}

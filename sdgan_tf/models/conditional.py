@@ -13,6 +13,7 @@ from sdgan_tf import augmentation, objectives
 from sdgan_tf.latents import LatentSpace
 from sdgan_tf.models import penalties
 from sdgan_tf.models.base import AdversarialModel
+from sdgan_tf.models.image_model import in_a_row
 from sdgan_tf.models.recognition import Recognition, features_shape
 from sdgan_tf.networks import siamese
 from sdgan_tf.registry import register
@@ -243,10 +244,7 @@ class ConditionalGAN(AdversarialModel):
 
         `identities` seeds in a row show as many identities, and those beyond show them again.
         """
-        seeds = tf.convert_to_tensor(seeds, tf.int64)
-        # `generate` counts from a multiple of 2**32 on. A multiple of a prime, 2**32 + 15, begins at
-        # another identity whatever their number.
-        return self.best("identifier").known(seeds + 15 * (seeds // 2**32))
+        return self.best("identifier").known(in_a_row(seeds))
 
     def score(self, images: tf.Tensor) -> tf.Tensor:
         return self._score(self.checked_tuples(images), training=False)

@@ -13,6 +13,7 @@ from tensorflow import keras
 
 from sdgan_tf import objectives
 from sdgan_tf.learning_rates import HalvingRate
+from sdgan_tf.models.image_model import in_a_row
 from sdgan_tf.models.person_model import PersonModel
 from sdgan_tf.networks import siamese
 from sdgan_tf.networks.pose import POSE
@@ -174,6 +175,4 @@ class DPIG(PersonModel):
         return self._known(seeds)[:, self.latents.d_i :]
 
     def _known(self, seeds: tf.Tensor | Sequence[int]) -> tf.Tensor:
-        seeds = tf.convert_to_tensor(seeds, tf.int64)
-        # As in `ConditionalGAN`: `generate` counts from a multiple of 2**32 on.
-        return self.best("encoder").known(seeds + 15 * (seeds // 2**32))
+        return self.best("encoder").known(in_a_row(seeds))

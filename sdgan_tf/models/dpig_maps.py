@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -274,12 +275,20 @@ class DPIGMaps(PersonModel):
         return nearest_noise(functools.partial(self.codes_from, part), codes)
 
     def call(self, codes: tf.Tensor, training: bool = False) -> tf.Tensor:
+        return self.best("generator")(self._mapped(codes), training=training)
+
+    def calibration_codes(self, seeds: Sequence[int]) -> tf.Tensor:
+        """What the generator takes: the codes that the maps make of noise, and poses."""
+        return self._mapped(super().calibration_codes(seeds))
+
+    def _mapped(self, codes: tf.Tensor) -> tf.Tensor:
+        """Noise of all parts, float32 [n, d_i + d_o], to what the generator takes."""
         made = {
             part: self.codes_from(part, codes[:, place])
             for part, place in self.latents.slices.items()
         }
         made["pose"] = self.pose_decoder(made["pose"])
-        return self.best("generator")(tf.concat([*made.values()], -1), training=training)
+        return tf.concat([*made.values()], -1)
 
     def encode(
         self, images: np.ndarray, keypoints: np.ndarray, masks: np.ndarray, batch_size: int = 64

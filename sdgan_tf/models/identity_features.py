@@ -18,6 +18,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow import keras
 
+from sdgan_tf.networks.embedder import Embedder
 from sdgan_tf.registry import check_choices
 
 
@@ -115,7 +116,16 @@ class IdentityFeatures:
             )
         return data.subset(positions[~held_out])
 
-    def train(self, embedder: keras.Model, data: Any, augment: str, seed: int) -> None:
+    @staticmethod
+    def check_embedder(embedder: keras.Model) -> None:
+        """Refuses an embedder that was made by name and that `train` cannot train."""
+        if type(embedder) is not Embedder:
+            raise ValueError(
+                "An embedder that is made by name is a networks.Embedder, which is trained before the first step; one of your "
+                f"own is given ready, as a Keras model. Received: a {type(embedder).__name__}"
+            )
+
+    def train(self, embedder: Embedder, data: Any, augment: str, seed: int) -> None:
         """Trains an `Embedder` on those of `data` that are shown, to tell their identities apart, or to see them as the
         teacher does, and says so: a pure function of its arguments.
 
@@ -136,8 +146,8 @@ class IdentityFeatures:
             flush=True,
         )
         teacher = load_verifier(self.teacher) if self.teacher else None
-        size = {"dim": embedder.dim, "embedding_size": embedder.embedding_size}
-        options = {"steps": self.identity_steps, "augment": augment, "seed": seed, **size}
+        same = {name: getattr(embedder, name) for name in ("dim", "embedding_size", "pooling")}
+        options = {"steps": self.identity_steps, "augment": augment, "seed": seed, **same}
         made = train_verifier(shown, teacher=teacher, verbose=bool(teacher), **options)
         embedder.set_weights(made.network.get_weights())
 

@@ -241,5 +241,15 @@ def seeds_of(asked: int | Sequence[int], seed: int = 0) -> Sequence[int]:
     return seeds
 
 
+def in_a_row(seeds: tf.Tensor | Sequence[int]) -> tf.Tensor:
+    """Numbers for models that show a number of identities one after another: seeds int64 [n] to int64 [n].
+
+    `generate` counts from a multiple of 2**32 on. A multiple of a prime, 2**32 + 15, begins at another identity
+    whatever their number.
+    """
+    seeds = tf.convert_to_tensor(seeds, tf.int64)
+    return seeds + 15 * (seeds // 2**32)
+
+
 def _count(asked: int | Sequence[int] | np.ndarray) -> int:
     return int(asked) if isinstance(asked, (int, np.integer)) else len(asked)

@@ -15,6 +15,7 @@ from sdgan_tf.images import to_float
 from sdgan_tf.latents import LatentSpace, Part
 from sdgan_tf.models import penalties
 from sdgan_tf.models.base import AdversarialModel
+from sdgan_tf.models.image_model import in_a_row
 from sdgan_tf.networks import siamese
 from sdgan_tf.registry import register
 
@@ -271,9 +272,7 @@ class InfoGAN(AdversarialModel):
         """
         if not self.categorical:
             return super().identity_codes(seeds)
-        seeds = tf.convert_to_tensor(seeds, tf.int64)
-        # As for other models of a number of identities, see `ConditionalGAN.identity_codes`.
-        number, codes = seeds + 15 * (seeds // 2**32), []
+        number, codes = in_a_row(seeds), []
         for _ in range(self.categorical):
             codes.append(tf.one_hot(number % self.categories, self.categories))
             number //= self.categories

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
 
 import tensorflow as tf
@@ -43,8 +43,8 @@ class SDGAN(AdversarialModel):
         recogniser: the name of a registered network, or any Keras model of the discriminator's features of single
             images to float [n, d_i + d_o]; made only where `recognise_i` or `recognise_o` is above 0.
         embedder: the name of a registered network, which `prepare` trains, or any Keras model of images to embeddings
-            float [n, d], such as a face recogniser, which is taken as it is; made only where `identity_features` is
-            above 0, and never moved.
+            float [n, d], such as a face recogniser, which is frozen and taken as it is; made only where
+            `identity_features` is above 0, and never moved.
         matcher: the name of a registered network, or any Keras model of embeddings float [n, k, d] to scores [n]; made
             with the embedder.
         objective: the adversarial loss: `"dcgan"` (paper), `"lsgan"`, `"wgan"`, `"wgan-gp"`, `"hinge"` or
@@ -125,12 +125,13 @@ class SDGAN(AdversarialModel):
         compared = [judge for judge in self._judges if judge.sees == "embedder"]
         if compared:
             self._add_embedder(embedder, known)
-        for judge in compared:
-            of_two = {"k": 2} if judge.strangers else {}
-            self._add_matcher(judge.name, matcher, {**known, **of_two})
-        for reader in self._readers:
+        for judge, network in zip(compared, _own(matcher)):
+            of = {**known, "k": 2} if judge.strangers else known
+            inputs = {"embeddings": [of["k"], *self._features_shape("embedder")]}
+            self.add(judge.name, network, inputs, [], kind="matcher", **of)
+        for reader, network in zip(self._readers, _own(recogniser)):
             inputs = {"features": self._features_shape(reader.sees)}
-            self.add(reader.name, recogniser, inputs, [latents.size], kind="recogniser", **known)
+            self.add(reader.name, network, inputs, [latents.size], kind="recogniser", **known)
         if self.regularizers.lecam:
             self.anchors = keras_compat.add_weight(
                 self, "anchors", [2], trainable=False, autocast=False
@@ -142,22 +143,18 @@ class SDGAN(AdversarialModel):
 
     def _add_embedder(self, embedder: str | keras.Model, known: dict[str, Any]) -> None:
         asked = self.identity_features
+        if not isinstance(embedder, str):
+            if asked.teacher:
+                raise ValueError(
+                    "An embedder of your own is taken as it is: give it without a teacher, or a teacher without it. "
+                    f"Received: embedder={type(embedder).__name__}, teacher={asked.teacher!r}"
+                )
+            embedder.trainable = False  # so that its weights are not drawn anew
         images = {"images": [self.image_size, self.image_size, self.channels]}
         self.add("embedder", embedder, images, [None], **{**known, "dim": asked.embedder_dim})
         if isinstance(embedder, str):
+            asked.check_embedder(self.embedder)
             self.await_preparation("Identity features come from an embedder")
-        elif asked.teacher:
-            raise ValueError(
-                "An embedder of your own is taken as it is: give it without a teacher, or a teacher without it. "
-                f"Received: embedder={type(embedder).__name__}, teacher={asked.teacher!r}"
-            )
-
-    def _add_matcher(self, name: str, matcher: str | keras.Model, known: dict[str, Any]) -> None:
-        # Of a network of the user's own the first judge takes itself, and others their copies.
-        again = name != "matcher" and not isinstance(matcher, str)
-        made = keras_compat.copy_of(matcher) if again else matcher
-        embeddings = {"embeddings": [known["k"], *self._features_shape("embedder")]}
-        self.add(name, made, embeddings, [], kind="matcher", **known)
 
     def _features_shape(self, sees: str) -> list[int]:
         """Of what is seen in one image, by the discriminator or by the embedder."""
@@ -186,6 +183,13 @@ class SDGAN(AdversarialModel):
             raise ValueError(
                 "Critic steps are 0 or more, and mixed tuples need two images or more. "
                 f"Received: critic_steps={self.critic_steps}, mixed={mixed}, k={self.k}"
+            )
+        bounds = self._objective.clip or self._objective.penalty
+        if bounds and self.identity_features.identity_features:
+            raise ValueError(
+                f"{self.objective} bounds the discriminator alone, so that the scores of a matcher would grow without end: take "
+                "identity_features with another objective. Received: "
+                f"identity_features={self.identity_features.identity_features}"
             )
         self._objective.check(self.discriminator)
 
@@ -362,3 +366,10 @@ class SDGAN(AdversarialModel):
 
     def score(self, images: tf.Tensor) -> tf.Tensor:
         return siamese.score(self.discriminator, self.checked_tuples(images), training=False)
+
+
+def _own(network: str | keras.Model) -> Iterator[str | keras.Model]:
+    """A network for each that asks: one of the user's own is given itself, then as copies."""
+    yield network
+    while True:
+        yield network if isinstance(network, str) else keras_compat.copy_of(network)

@@ -304,12 +304,14 @@ class StackedGAN(AdversarialModel):
         return tf.concat([self.best("feature_generator")(top), bottom], 1)
 
     def identity_codes(self, seeds: tf.Tensor | Sequence[int]) -> tf.Tensor:
-        """A label and the noise of the features for each seed: seeds in a row show one label after another."""
+        """A label and the noise of the features for each seed: seeds in a row show one label after another, those that
+        `generate` counts from the first label on.
+        """
         codes = super().identity_codes(seeds)
         if not self.labelled:
             return codes
         seeds = tf.convert_to_tensor(seeds, tf.int64)
-        labels = tf.one_hot(seeds % self.training_identities, self.training_identities)
+        labels = tf.one_hot(seeds % 2**32 % self.training_identities, self.training_identities)
         return tf.concat([labels, self._parted(codes)[1]], 1)
 
     def read(self, images: np.ndarray, batch_size: int = 256) -> dict[str, np.ndarray]:

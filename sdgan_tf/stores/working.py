@@ -129,12 +129,16 @@ class WorkingCopy:
             for file in files:
                 file.parent.mkdir(parents=True, exist_ok=True)
             sizes = [int(there[name].split()[0]) for name in some]
-            self._remote.get(some, parts, sum(sizes))
-            for name, part, file, size in zip(some, parts, files, sizes):
-                if part.stat().st_size != size:
-                    raise Changed
-                os.replace(part, file)
-                self._record[name] = [there[name], _sign(file)]
+            try:
+                self._remote.get(some, parts, sum(sizes))
+                for name, part, file, size in zip(some, parts, files, sizes):
+                    if part.stat().st_size != size:
+                        raise Changed
+                    os.replace(part, file)
+                    self._record[name] = [there[name], _sign(file)]
+            finally:
+                for part in parts:
+                    part.unlink(missing_ok=True)
             self._note()
 
     def _put(self, last: str | None, folder: bool) -> None:

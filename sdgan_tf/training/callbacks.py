@@ -125,13 +125,13 @@ class Checkpointing(EverySteps):
 
     def run(self, step: int, logs: dict[str, Any]) -> None:
         metric = self.checkpoints.best_metric
+        self.checkpoints.save(self.model, float(logs[metric]) if metric in logs else None)
+        self._saved = step
         if metric and metric not in logs:
             raise ValueError(
                 f"The best checkpoint is to be chosen by a number that is not logged. There are {sorted(logs)}. "
                 f"Received: best_metric={metric!r}"
             )
-        self.checkpoints.save(self.model, float(logs[metric]) if metric else None)
-        self._saved = step
 
     def finish(self) -> None:
         """Saves the model as it is when training ends or is interrupted, unless that has just been done."""

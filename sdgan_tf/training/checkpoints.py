@@ -235,7 +235,7 @@ class Checkpoints:
         if not self.best_metric:
             return
         record = self._best_record()
-        scores = {step: self._score(step) for step in self.steps()}
+        scores = {step: self.score(step) for step in self.steps()}
         # Version 0.1.0 wrote the score here alone, and not of which number.
         if "metric" not in record and scores.get(record.get("step"), 0.0) is None:
             scores[record["step"]] = record["score"]
@@ -251,7 +251,7 @@ class Checkpoints:
         if content != record:
             write_json(self.folder / "best.json", content)
 
-    def _score(self, step: int) -> float | None:
+    def score(self, step: int) -> float | None:
         """The value of `best_metric` that a checkpoint was saved with, or None."""
         try:
             with np.load(self.path(step), allow_pickle=False) as file:

@@ -145,6 +145,9 @@ class CollapseWatch(EverySteps):
         history: earlier log lines of a run that is continued, the oldest first.
     """
 
+    # The names of the ratios that are added.
+    NUMBERS = ("variety_within", "variety_between")
+
     def __init__(
         self,
         data: IdentityData,
@@ -196,9 +199,10 @@ class CollapseWatch(EverySteps):
     def _measure(self) -> dict[str, float]:
         columns = OBSERVATIONS if self.model.latents.d_o else 1
         measured = variety(self.model.generate(IDENTITIES, columns))
-        names = ("variety_within", "variety_between")
         ratios = {
-            name: value / real for name, value, real in zip(names, measured, self._real) if real > 0
+            name: value / real
+            for name, value, real in zip(self.NUMBERS, measured, self._real)
+            if real > 0
         }
         return {name: ratio for name, ratio in ratios.items() if math.isfinite(ratio)}
 

@@ -50,14 +50,15 @@ class MatchWatch(EverySteps):
         self.data = {"match_auc": train, "match_auc_unseen": unseen}
         self.seed = seed
 
+    def measured(self, model: AdversarialModel) -> list[str]:
+        """The names of the numbers that are added for `model`."""
+        return [name for name, data in self.data.items() if measurable(model, data)]
+
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         super().on_train_begin(logs)
         self._told: set[str] = set()
-        self._tuples = {
-            name: self._draw(data)
-            for name, data in self.data.items()
-            if self.every and measurable(self.model, data)
-        }
+        names = self.measured(self.model) if self.every else []
+        self._tuples = {name: self._draw(self.data[name]) for name in names}
 
     def _draw(self, data: IdentityData) -> tuple[np.ndarray, np.ndarray]:
         """Matched tuples and mixed ones of the same images: uint8 [n, k, h, w, c] each."""

@@ -16,7 +16,7 @@ from tensorflow import keras
 
 from sdgan_tf import registry
 from sdgan_tf.data import IdentityData
-from sdgan_tf.evaluation import Verifier
+from sdgan_tf.evaluation import Verifier, check_verifier
 from sdgan_tf.files import atomic_file, temporary_folder
 from sdgan_tf.images import save_png, tile
 from sdgan_tf.models import AdversarialModel
@@ -113,6 +113,9 @@ def train(
             "Evaluations need a verifier: give verifier=load_verifier(PATH). "
             f"Received: evaluate_every={schedule.evaluate_every} without one"
         )
+    if schedule.evaluate_every:
+        check_verifier(verifier, model.image_size, model.channels)
+    _check_best(model, data, unseen, schedule)
     if model.needs_start and not start_from:
         raise ValueError(
             "This stage goes on from the run of an earlier one: name it by --start=RUN (start_from=RUN). "
@@ -140,6 +143,29 @@ def train(
                 return image and shared.samples / image.name
         finally:
             shared.close()
+
+
+def _check_best(model, data, unseen, schedule: Schedule) -> None:
+    """Refuses to choose the best checkpoint by a number that the log has not got whenever one is saved."""
+    name = schedule.best_metric
+    if not name:
+        return
+    always = [tracker.name for tracker in model.metrics]
+    lines = [*Evaluation.NUMBERS] if schedule.evaluate_every else []
+    lines += CollapseWatch.NUMBERS if model.shows_images else []
+    lines += MatchWatch(data, unseen).measured(model)
+    if name not in (*always, *lines):
+        raise ValueError(
+            "The best checkpoint is chosen by a number that is logged; those of a verifier are with evaluate_every. There are "
+            f"{', '.join([*always, *lines])}. Received: best_metric={name!r}"
+        )
+    every = schedule.log_every if name in lines else 1
+    if not schedule.checkpoint_every or not every or schedule.checkpoint_every % every:
+        raise ValueError(
+            f"To choose the best checkpoint by {name}, each one has to have it: checkpoint_every is a multiple of "
+            f"{'log_every' if name in lines else '1'}, and not 0. Received: checkpoint_every={schedule.checkpoint_every}, "
+            f"log_every={schedule.log_every}"
+        )
 
 
 def _check_together(cluster: Cluster, config: dict[str, Any], schedule: Schedule) -> None:
@@ -302,7 +328,7 @@ def _go_back(model, checkpoints: Checkpoints, collapse: Collapsed, schedule: Sch
         )
     checkpoints.load(model, collapse.checkpoint)
     model.rollback.assign(rollbacks + 1)
-    checkpoints.save(model)
+    checkpoints.save(model, checkpoints.score(collapse.checkpoint))
     print(
         f"{collapse} Going back there to go on with other random numbers, rollback {rollbacks + 1} of {MAX_ROLLBACKS}.",
         file=sys.stderr,

@@ -91,11 +91,15 @@ def test_a_run_without_a_verifier_gets_one_of_its_own_and_keeps_it(trained, tmp_
     assert facts["verifier"] == "verifier of run"
     kept = (tmp_path / "run" / "verifier" / "weights.npz").read_bytes()
     assert run(*asked) == 0
-    assert "Using the verifier that was trained for this run before" in capsys.readouterr().out
-    assert (tmp_path / "run" / "verifier" / "weights.npz").read_bytes() == kept
+    used = "Using the verifier that was trained for this run and these data before, for 2 steps"
+    assert used in capsys.readouterr().out
     # Of other people it knows too little, or perhaps too much.
-    assert run(*asked, "--data_seed=6", f"--out={tmp_path / 'other'}") == 0
-    assert "was trained on other images, so it is replaced" in capsys.readouterr().out
+    other = (*asked, "--data_seed=6", f"--out={tmp_path / 'other'}")
+    assert run(*other) == 0
+    assert "one is trained on" in capsys.readouterr().out
+    assert run(*other) == 0
+    assert used in capsys.readouterr().out
+    assert (tmp_path / "run" / "verifier" / "weights.npz").read_bytes() == kept
     again, *_ = report(tmp_path / "other")
     assert again["verifier_facts"]["data"] != facts["verifier_facts"]["data"]
 

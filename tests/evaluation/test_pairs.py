@@ -158,6 +158,26 @@ def test_equal_codes_make_no_unmatched_pair_and_are_counted():
     assert drawn.collisions == pytest.approx(0.25, abs=0.05)
 
 
+@pytest.mark.parametrize("labels", [2, 10])
+def test_labels_of_unmatched_pairs_are_independent(labels):
+    class Labelled(painted.Painter):
+        """Shows one label after another, each time another identity."""
+
+        def identity_codes(self, seeds):
+            codes = np.array(super().identity_codes(seeds))
+            codes[:, 0] = (np.asarray(seeds) % 2**32 % labels) / labels
+            return codes
+
+    model = Labelled()
+    model.labels = labels
+    drawn = generated_pairs(model, 2000)
+    who, _ = halves(drawn.images)
+    shown = who[..., 0][drawn.unmatched.T] if who.ndim > 1 else who[drawn.unmatched.T]
+    assert np.mean(shown[0] == shown[1]) == pytest.approx(1 / labels, abs=0.05)
+    assert len(np.unique(shown[1])) == labels
+    assert drawn.collisions == 0
+
+
 def test_a_model_of_one_identity_is_refused():
     with pytest.raises(ValueError, match="two identities or more. Received: identities=1"):
         generated_pairs(painted.Painter(identities=1), 10)

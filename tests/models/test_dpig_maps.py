@@ -160,6 +160,13 @@ def test_maps_are_inverted_and_poses_are_kept(capsys):
     np.testing.assert_allclose(model.poses(decoded), model.pose_decoder(pose), rtol=1e-4, atol=1e-4)
 
 
+def test_statistics_are_of_the_codes_that_the_generator_takes():
+    model = make(ema=0.5)
+    codes = model.latents.join(model.identity_codes(range(3)), model.observation_codes(range(3)))
+    images = model.best("generator")(model.calibration_codes(range(3)))
+    np.testing.assert_allclose(images, model(codes), atol=1e-6)
+
+
 def test_a_run_goes_on_from_the_first_stage_and_resumes_exactly(tmp_path):
     people = sd.data.drawn(8, 2, 16, keypoints=True, bodies=True)
 

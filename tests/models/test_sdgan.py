@@ -619,15 +619,36 @@ def test_an_embedder_learns_from_a_teacher(tuples, capsys, tmp_path):
 
 
 def test_an_embedder_of_the_users_own_is_taken_as_it_is(tuples):
-    layers = [keras.layers.Flatten(), keras.layers.Dense(3)]
-    own = make(embedder=keras.Sequential(layers), identity_features=1.0, matcher_width=3)
+    layers = [keras.Input([8, 8, 3]), keras.layers.Flatten(), keras.layers.Dense(3)]
+    embedder = keras.Sequential(layers)
+    learned = embedder.get_weights()
+    own = make(embedder=embedder, identity_features=1.0, matcher_width=3)
     drawn = arrays(own, "embedder")
+    for kept, given in zip(own.embedder.get_weights(), learned):
+        np.testing.assert_array_equal(kept, given)
     own.prepare(None)
     batches = tf.data.Dataset.from_tensors({"images": tuples()})
     own.fit(batches, verbose=0, shuffle=False)
     assert_equal(arrays(own, "embedder"), drawn)
     with pytest.raises(ValueError, match=r"float32 \[n, any\]"):
         SDGAN(**TINY, embedder=keras.Sequential([keras.layers.Dense(3)]), identity_features=1.0)
+
+
+@pytest.mark.parametrize("objective", ["wgan", "wgan-gp"])
+def test_what_bounds_the_discriminator_alone_is_refused_with_matchers(objective):
+    with pytest.raises(ValueError, match=f"{objective} bounds .* Received: identity_features=0.5"):
+        SDGAN(**TINY, **SEEN, objective=objective, norm="none")
+
+
+def test_an_embedder_by_name_is_trained_as_it_was_made():
+    model = make(**SEEN, pooling="mean", identity_steps=1)
+    drawn, images = arrays(model, "embedder"), np.zeros([8, 8, 8, 3], np.uint8)
+    model.prepare(IdentityData(list("abcd"), [2] * 4, images))
+    trained = arrays(model, "embedder")
+    assert model.embedder.pooling == "mean" and trained.keys() == drawn.keys()
+    assert any(not np.array_equal(value, drawn[name]) for name, value in trained.items())
+    with pytest.raises(ValueError, match="given ready, as a Keras model. Received: a Sequential"):
+        model.identity_features.check_embedder(keras.Sequential())
 
 
 # --- objectives

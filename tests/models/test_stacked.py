@@ -157,6 +157,10 @@ def test_rows_show_one_label_after_another():
     codes = model.identity_codes(range(6)).numpy()
     np.testing.assert_array_equal(codes[:, :3].argmax(1), [0, 1, 2, 0, 1, 2])
     assert len(np.unique(codes[:, 3:], axis=0)) == 6
+    for seed in (1, -1, 7):
+        rows, _ = model.grid_codes(6, 1, seed)
+        np.testing.assert_array_equal(rows[:, :3].argmax(1), [0, 1, 2, 0, 1, 2])
+        assert not np.array_equal(rows, codes)
     features = model.feature_generator(model._split(model.draw(2, "x"))[0])
     assert features.shape == (2, 16)
 

@@ -179,6 +179,22 @@ def test_what_is_unchanged_is_fetched_once(memory, machine, monkeypatch):
     assert [entry.name for entry in path.iterdir()] == ["b"]
 
 
+def test_what_was_fetched_in_part_does_not_stay(memory, monkeypatch):
+    memory.pipe("/bucket/faces/a/1.png", b"1")
+
+    def breaks(own, names, files, *_):
+        for file in files:
+            file.write_bytes(b"")
+        raise StoreError("gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(remote.Remote, "get", breaks)
+        with pytest.raises(StoreError, match="gone"):
+            local_path("memory://bucket/faces")
+    path = local_path("memory://bucket/faces")
+    assert [entry.name for entry in (path / "a").iterdir()] == ["1.png"]
+
+
 def test_a_single_file_and_one_with_its_neighbours(memory):
     memory.pipe({"/bucket/a/list.csv": b"1", "/bucket/a/beside": b"2"})
     path = local_path("memory://bucket/a/list.csv")

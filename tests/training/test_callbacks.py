@@ -193,10 +193,14 @@ def test_what_was_just_saved_is_not_saved_again_without_its_score(tmp_path, mode
     assert (saving.checkpoints.steps(), saving.checkpoints.best()) == ([2, 3], 2)
 
 
-def test_a_number_that_is_not_logged_cannot_choose(tmp_path):
+def test_a_number_that_is_not_logged_cannot_choose_and_what_was_trained_is_kept(tmp_path, model):
     saving = Checkpointing(Checkpoints(tmp_path, best_metric="fid"), every=1)
+    saving.set_model(model)
+    saving.on_train_begin()
+    model.step.assign(1)
     with pytest.raises(ValueError, match=r"There are \['d_loss'\].*best_metric='fid'"):
-        drive(saving, 0, 1, logs={"d_loss": 1.0})
+        saving.on_train_batch_end(0, {"d_loss": 1.0})
+    assert saving.checkpoints.steps() == [1]
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), np.float32("-inf")])

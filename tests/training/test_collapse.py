@@ -314,6 +314,14 @@ def test_a_rollback_goes_on_differently_and_exactly(
     assert products(tmp_path / "other")[1][7]["d_loss"] != expected_numbers[7]["d_loss"]
 
 
+def test_the_checkpoint_that_a_run_goes_back_to_keeps_its_score(varied, people, tmp_path, breaks):
+    breaks(1)
+    train(varied, people, tmp_path, "rollback", steps=11, best_metric="d_loss", keep=9)
+    checkpoints = Checkpoints(tmp_path / "checkpoints", best_metric="d_loss")
+    assert checkpoints.steps() == [3, 6, 9, 11]
+    assert [checkpoints.score(step) for step in (3, 6, 9)].count(None) == 0
+
+
 @pytest.mark.once
 def test_after_some_rollbacks_the_run_stops(varied, people, tmp_path, breaks, capsys):
     breaks(9)

@@ -19,7 +19,7 @@ from sdgan_tf import training
 from sdgan_tf.data import from_directory
 from sdgan_tf.training import clock
 from sdgan_tf.training.callbacks import Checkpointing, IdentityGrid, RunLog
-from tests import tiny
+from tests import painted, tiny
 
 # No interval divides another one, so that every kill falls between other things.
 SCHEDULE = {"batch_size": 2, "log_every": 5, "grid_every": 7, "checkpoint_every": 3}
@@ -278,6 +278,38 @@ def test_a_changed_image_is_refused(model, tmp_path):
     Image.fromarray(changed).save(path)
     with pytest.raises(training.RunError, match="  data.fingerprint: '[0-9a-f]{64}' in the direc"):
         train(model, from_directory(faces, image_size=8), tmp_path / "run", steps=2)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (
+            {"best_metric": "fid"},
+            "There are .*d_loss.*variety_within.*match_auc.* Received: best_metric='fid'",
+        ),
+        (
+            {"best_metric": "match_auc"},
+            "multiple of log_every.* Received: checkpoint_every=3, log_every=5",
+        ),
+        (
+            {"best_metric": "d_loss", "checkpoint_every": 0},
+            "and not 0. Received: checkpoint_every=0",
+        ),
+    ],
+)
+def test_what_cannot_choose_the_best_is_refused_before_training(
+    model, people, tmp_path, options, told
+):
+    with pytest.raises(ValueError, match=told):
+        train(model, people, tmp_path / "run", **options)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_verifier_that_cannot_measure_is_refused_before_training(model, people, tmp_path):
+    schedule = training.Schedule(9, log_every=3, evaluate_every=3, batch_size=2)
+    with pytest.raises(ValueError, match="MS-SSIM needs images of 11 px or more"):
+        training.train(model, people, tmp_path / "run", schedule, verifier=painted.verifier())
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_foreign_folder_is_refused_untouched(model, people, tmp_path):

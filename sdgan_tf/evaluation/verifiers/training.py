@@ -53,6 +53,7 @@ def train_verifier(
     teacher: Verifier | None = None,
     seed: int = 0,
     verbose: bool = False,
+    pooling: str = "none",
 ) -> Verifier:
     """Trains an `Embedder` to tell the training identities apart, or to see images as another network does.
 
@@ -71,6 +72,7 @@ def train_verifier(
             learns to embed images as this one does, whoever is in them, and `loss` plays no part; see `teaching`.
         seed: of weights, batches and augmentation.
         verbose: whether a progress bar is shown.
+        pooling: see `Embedder`.
 
     Returns:
         The verifier, whose facts say how it was made.
@@ -90,7 +92,7 @@ def train_verifier(
         train = teaching.taught(teacher, teaching.shown(train), embedding_size, verbose)
     else:
         function = contrastive_loss if loss == "contrastive" else _triplet_loss()
-    embedder = Embedder(train.image_size, train.channels, dim, embedding_size)
+    embedder = Embedder(train.image_size, train.channels, dim, embedding_size, pooling)
     embedder.build()
     trained = keras.Sequential([embedder])
     trained.build([None, train.image_size, train.image_size, train.channels])
