@@ -9,7 +9,7 @@ from typing import Any
 import tensorflow as tf
 from tensorflow import keras
 
-from sdgan_tf.networks.common import halvings, policy_of
+from sdgan_tf.networks.common import Configured, halvings, policy_of
 from sdgan_tf.registry import register
 
 SMALLEST_MAP = 8
@@ -20,7 +20,7 @@ def _conv(filters: int, options: dict[str, Any], strides: int = 1) -> keras.laye
 
 
 @register("generator", "began")
-class BEGANGenerator(keras.Model):
+class BEGANGenerator(Configured, keras.Model):
     """Dense to 8x8, then pairs of 3x3 convolutions with ELU, each pair but the last followed by a
     nearest doubling.
 
@@ -36,6 +36,8 @@ class BEGANGenerator(keras.Model):
         codes float [n, code_size] to images float32 [n, image_size, image_size, channels], about
         [-1, 1].
     """
+
+    NAMES = ("code_size", "image_size", "channels", "dim")
 
     def __init__(
         self,
@@ -73,13 +75,9 @@ class BEGANGenerator(keras.Model):
             maps = conv(maps)
         return self.finish(maps)
 
-    def get_config(self) -> dict[str, Any]:
-        names = ("code_size", "image_size", "channels", "dim")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
-
 
 @register("discriminator", "began")
-class SiameseAutoencoder(keras.Model):
+class SiameseAutoencoder(Configured, keras.Model):
     """Rebuilds a tuple of images through one code for the whole tuple.
 
     A shared encoder gives each image a code; with k > 1 the k codes are joined by a dense layer to the size
@@ -99,6 +97,8 @@ class SiameseAutoencoder(keras.Model):
         tuples float [n, k, image_size, image_size, channels] to rebuilt ones, float32 of the same
         shape.
     """
+
+    NAMES = ("k", "d_i", "d_o", "image_size", "channels", "dim")
 
     def __init__(
         self,
@@ -148,7 +148,3 @@ class SiameseAutoencoder(keras.Model):
             codes = tf.stack([part(joint) for part in self.parted], axis=1)
         images = self.decoder(tf.reshape(codes, [-1, self.d_i + self.d_o]))
         return tf.reshape(images, [-1, self.k, *shape])
-
-    def get_config(self) -> dict[str, Any]:
-        names = ("k", "d_i", "d_o", "image_size", "channels", "dim")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}

@@ -26,6 +26,19 @@ def halvings(image_size: int, smallest: int, dim: int) -> int:
     return count
 
 
+class Configured:
+    """A layer or network that is made again of a few arguments of its constructor, which it keeps as attributes.
+
+    Attributes:
+        NAMES: of these arguments.
+    """
+
+    NAMES: tuple[str, ...] = ()
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), **{name: getattr(self, name) for name in self.NAMES}}
+
+
 def policy_of(network: keras.Model) -> dict[str, Any]:
     """The dtype policy that a network hands to its layers, as their keyword argument."""
     return {"dtype": keras_compat.policy(keras_compat.policy_name(network))}

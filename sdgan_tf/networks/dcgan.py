@@ -13,7 +13,7 @@ import tensorflow as tf
 from tensorflow import keras
 
 from sdgan_tf import keras_compat
-from sdgan_tf.networks.common import halvings, policy_of
+from sdgan_tf.networks.common import Configured, halvings, policy_of
 from sdgan_tf.networks.layers import BatchNorm, Conv, ConvTranspose, Linear, dcgan_initializer
 from sdgan_tf.networks.siamese import SiameseDiscriminator
 from sdgan_tf.registry import check_choices, register
@@ -22,7 +22,7 @@ SMALLEST_MAP = 4
 
 
 @register("generator", "dcgan")
-class DCGANGenerator(keras.Model):
+class DCGANGenerator(Configured, keras.Model):
     """Dense to 4x4, then transposed 5x5 convolutions of stride 2 with batch norm and ReLU, tanh at
     the end.
 
@@ -43,6 +43,8 @@ class DCGANGenerator(keras.Model):
         codes float [n, code_size] to images float32 [n, image_size, image_size, channels] in [-1,
         1].
     """
+
+    NAMES = ("code_size", "image_size", "channels", "dim", "modulation", "sync_batch_norm")
 
     def __init__(
         self,
@@ -103,13 +105,9 @@ class DCGANGenerator(keras.Model):
             maps = conv(tf.nn.relu(maps))
         return tf.tanh(maps)
 
-    def get_config(self) -> dict[str, Any]:
-        names = ("code_size", "image_size", "channels", "dim", "modulation", "sync_batch_norm")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
-
 
 @register("discriminator", "dcgan")
-class SiameseDCGANDiscriminator(SiameseDiscriminator):
+class SiameseDCGANDiscriminator(Configured, SiameseDiscriminator):
     """Scores a tuple with one number: shared towers, feature maps stacked on channels, joint layers, a logit.
 
     Each image passes the same tower of 5x5 convolutions of stride 2 (the first without batch norm). The k maps are
@@ -141,6 +139,22 @@ class SiameseDCGANDiscriminator(SiameseDiscriminator):
         tuples float [n, k, image_size, image_size, channels] in [-1, 1] to scores float32 [n], higher = more like a
         real matched tuple; where `outputs` is more than 1, to [n, outputs].
     """
+
+    NAMES = (
+        "k",
+        "image_size",
+        "channels",
+        "dim",
+        "norm",
+        "towers",
+        "join",
+        "join_layers",
+        "initializer",
+        "symmetric",
+        "full_size",
+        "sync_batch_norm",
+        "outputs",
+    )
 
     def __init__(
         self,
@@ -280,11 +294,6 @@ class SiameseDCGANDiscriminator(SiameseDiscriminator):
         if self.norm == "spectral":
             for layer in (*self.tower, *self.joint, self.finish):
                 layer.power_iterate()
-
-    def get_config(self) -> dict[str, Any]:
-        names = ("k", "image_size", "channels", "dim", "norm", "towers", "join", "join_layers")
-        names += ("initializer", "symmetric", "full_size", "sync_batch_norm", "outputs")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
 def _normalise(norms: Iterator, maps: tf.Tensor, options: dict[str, Any]) -> tf.Tensor:

@@ -9,7 +9,7 @@ from typing import Any
 import tensorflow as tf
 from tensorflow import keras
 
-from sdgan_tf.networks.common import policy_of
+from sdgan_tf.networks.common import Configured, policy_of
 from sdgan_tf.networks.layers import Linear
 from sdgan_tf.networks.pose import KEYPOINTS, POSE
 from sdgan_tf.registry import serializable
@@ -17,10 +17,8 @@ from sdgan_tf.registry import serializable
 SLOPE = 0.2
 
 
-class _Dense(keras.Model):
+class _Dense(Configured, keras.Model):
     """A network of a few widths."""
-
-    NAMES: tuple[str, ...]
 
     def _set(self, **widths: int) -> None:
         if min(widths.values()) < 1:
@@ -33,9 +31,6 @@ class _Dense(keras.Model):
         if not self.built:
             self.built = True
             self(tf.zeros([1, self.takes]))
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), **{name: getattr(self, name) for name in self.NAMES}}
 
 
 @serializable

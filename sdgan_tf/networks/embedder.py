@@ -8,7 +8,7 @@ from typing import Any, Literal
 import tensorflow as tf
 from tensorflow import keras
 
-from sdgan_tf.networks.common import halvings, policy_of
+from sdgan_tf.networks.common import Configured, halvings, policy_of
 from sdgan_tf.registry import check_choices, register, serializable
 
 # Edge of the last map.
@@ -16,7 +16,7 @@ SMALLEST = 4
 
 
 @register("embedder", "convolutional")
-class Embedder(keras.Model):
+class Embedder(Configured, keras.Model):
     """Strided 3x3 convolutions with batch norm and ReLU, a dense layer, unit length.
 
     Args:
@@ -31,6 +31,8 @@ class Embedder(keras.Model):
         images float [n, image_size, image_size, channels] in [-1, 1] to float32
         [n, embedding_size] of unit length.
     """
+
+    NAMES = ("image_size", "channels", "dim", "embedding_size", "pooling")
 
     def __init__(
         self,
@@ -84,10 +86,6 @@ class Embedder(keras.Model):
         if self.pooling == "mean":
             return self.finish(tf.reduce_mean(maps, axis=[1, 2]))
         return self.finish(tf.reshape(maps, [-1, math.prod(maps.shape[1:])]))
-
-    def get_config(self) -> dict[str, Any]:
-        names = ("image_size", "channels", "dim", "embedding_size", "pooling")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
 @serializable

@@ -10,7 +10,7 @@ import tensorflow as tf
 from tensorflow import keras
 
 from sdgan_tf import keras_compat
-from sdgan_tf.networks.common import policy_of
+from sdgan_tf.networks.common import Configured, policy_of
 from sdgan_tf.networks.dcgan import SiameseDCGANDiscriminator
 from sdgan_tf.registry import register, serializable
 
@@ -19,7 +19,7 @@ REMEMBERED = 128
 
 
 @serializable
-class CodeTable(keras.layers.Layer):
+class CodeTable(Configured, keras.layers.Layer):
     """One code for each row: int64 [n], rows of the table, to float32 [n, width].
 
     Args:
@@ -28,6 +28,8 @@ class CodeTable(keras.layers.Layer):
         law: how the table is first drawn: `"uniform"` on [-1, 1], `"normal"`, or `"zeros"`.
         trainable: whether gradients reach it. If not, all replicas take what the first one assigns.
     """
+
+    NAMES = ("rows", "width", "law", "trainable")
 
     def __init__(
         self, rows: int, width: int, law: str = "uniform", trainable: bool = True, **kwargs: Any
@@ -66,13 +68,9 @@ class CodeTable(keras.layers.Layer):
         seen = tf.reduce_any(theirs, axis=1, keepdims=True)
         self.kernel.assign(tf.where(seen, first, tf.convert_to_tensor(self.kernel)))
 
-    def get_config(self) -> dict[str, Any]:
-        names = ("rows", "width", "law", "trainable")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
-
 
 @register("identifier", "table")
-class IdentityTable(keras.Model):
+class IdentityTable(Configured, keras.Model):
     """A trained code for each training identity.
 
     Args:
@@ -87,6 +85,8 @@ class IdentityTable(keras.Model):
         images float32 [n, h, w, c], which are not looked at, and labels int64 [n] from 0 to
         `training_identities - 1`, to codes float32 [n, d_i].
     """
+
+    NAMES = ("training_identities", "d_i", "law")
 
     def __init__(
         self, training_identities: int = 2, d_i: int = 50, law: str = "uniform", **kwargs: Any
@@ -110,13 +110,9 @@ class IdentityTable(keras.Model):
         """The codes of the training identities, over and over: int64 [n] to float32 [n, d_i]."""
         return self.table(numbers % self.shown)
 
-    def get_config(self) -> dict[str, Any]:
-        names = ("training_identities", "d_i", "law")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
-
 
 @register("identifier", "encoder")
-class IdentityEncoder(keras.Model):
+class IdentityEncoder(Configured, keras.Model):
     """The code of an image: the tower of the DCGAN discriminator, a dense layer and tanh.
 
     It remembers the last code of each of the first 128 training identities, so that it can show them when no image is
@@ -136,6 +132,8 @@ class IdentityEncoder(keras.Model):
         images float32 [n, h, w, c] in [-1, 1] and labels int64 [n], whose codes it remembers in training, to codes
         float32 [n, d_i] in [-1, 1].
     """
+
+    NAMES = ("training_identities", "d_i", "image_size", "channels", "dim")
 
     def __init__(
         self,
@@ -174,7 +172,3 @@ class IdentityEncoder(keras.Model):
     def known(self, numbers: tf.Tensor) -> tf.Tensor:
         """The remembered codes, over and over: int64 [n] to float32 [n, d_i]."""
         return self.memory(numbers % self.shown)
-
-    def get_config(self) -> dict[str, Any]:
-        names = ("training_identities", "d_i", "image_size", "channels", "dim")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}

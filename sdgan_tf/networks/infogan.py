@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 import tensorflow as tf
 from tensorflow import keras
 
-from sdgan_tf.networks.common import policy_of
+from sdgan_tf.networks.common import Configured, policy_of
 from sdgan_tf.networks.layers import BatchNorm, Conv, ConvTranspose, Linear
 from sdgan_tf.networks.siamese import SiameseDiscriminator
 from sdgan_tf.registry import check_choices, register
@@ -91,7 +91,7 @@ LAYOUTS = {
 
 
 @register("generator", "infogan")
-class InfoGANGenerator(keras.Model):
+class InfoGANGenerator(Configured, keras.Model):
     """Codes to images: dense layers, then transposed convolutions, with batch norm and ReLU.
 
     Args:
@@ -106,6 +106,8 @@ class InfoGANGenerator(keras.Model):
         codes float [n, code_size] to images float32 [n, image_size, image_size, channels] in [-1, 1]; a sigmoid's 0 to
         1 becomes -1 to 1.
     """
+
+    NAMES = ("code_size", "image_size", "channels", "dim", "layout")
 
     def __init__(
         self,
@@ -157,13 +159,9 @@ class InfoGANGenerator(keras.Model):
         # 2 sigmoid(x) - 1 = tanh(x / 2)
         return tf.tanh(images / 2 if plan.output == "sigmoid" else images)
 
-    def get_config(self) -> dict[str, Any]:
-        names = ("code_size", "image_size", "channels", "dim", "layout")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
-
 
 @register("discriminator", "infogan")
-class InfoGANDiscriminator(SiameseDiscriminator):
+class InfoGANDiscriminator(Configured, SiameseDiscriminator):
     """Scores single images: the trunk that is shared with the recogniser, and a dense layer.
 
     Args:
@@ -177,6 +175,8 @@ class InfoGANDiscriminator(SiameseDiscriminator):
         tuples of one image float [n, 1, image_size, image_size, channels] in [-1, 1] to scores float32 [n], higher =
         more like a real image. `features` gives what the trunk sees, float [n, ...].
     """
+
+    NAMES = ("image_size", "channels", "dim", "layout")
 
     k = 1
 
@@ -235,13 +235,9 @@ class InfoGANDiscriminator(SiameseDiscriminator):
         """Features of single images, [n, 1, f], to scores float32 [n]."""
         return tf.squeeze(self.finish(tf.cast(features[:, 0], tf.float32)), -1)
 
-    def get_config(self) -> dict[str, Any]:
-        names = ("image_size", "channels", "dim", "layout")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
-
 
 @register("recogniser", "infogan")
-class InfoGANRecogniser(keras.Model):
+class InfoGANRecogniser(Configured, keras.Model):
     """The head that reads codes off what the discriminator's trunk sees: a hidden layer with batch norm, where the
     layout has one, and a dense layer.
 
@@ -253,6 +249,8 @@ class InfoGANRecogniser(keras.Model):
     Call:
         features float [n, ...] to float32 [n, code_size].
     """
+
+    NAMES = ("code_size", "dim", "layout")
 
     def __init__(
         self,
@@ -277,10 +275,6 @@ class InfoGANRecogniser(keras.Model):
         if self.hidden is not None:
             flat = tf.nn.leaky_relu(self.norm(self.hidden(flat), training=training), SLOPE)
         return self.finish(tf.cast(flat, tf.float32))
-
-    def get_config(self) -> dict[str, Any]:
-        names = ("code_size", "dim", "layout")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
 def _check(image_size: int, strides: int, dim: int, layout: str) -> None:

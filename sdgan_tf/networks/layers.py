@@ -11,6 +11,7 @@ from tensorflow import keras
 
 from sdgan_tf import keras_compat
 from sdgan_tf.networks import convolution
+from sdgan_tf.networks.common import Configured
 from sdgan_tf.registry import serializable
 
 
@@ -27,7 +28,7 @@ INITIALIZERS = {
 }
 
 
-class _Weighted(keras.layers.Layer):
+class _Weighted(Configured, keras.layers.Layer):
     """A layer with a kernel and a bias; subclasses say the kernel's shape and how it is applied.
 
     With `spectral`, the kernel is divided by its greatest singular value wherever it is used (arXiv
@@ -35,6 +36,8 @@ class _Weighted(keras.layers.Layer):
     overwritten, and the singular vector moves only when `power_iterate` is called, once a train
     step, however often the layer runs in it.
     """
+
+    NAMES = ("filters", "spectral", "initializer")
 
     def __init__(
         self, filters: int, spectral: bool = False, initializer: str = "dcgan", **kwargs: Any
@@ -78,13 +81,11 @@ class _Weighted(keras.layers.Layer):
         moved = tf.linalg.matvec(self._matrix(), left, transpose_a=True)
         self.direction.assign(tf.math.l2_normalize(moved))
 
-    def get_config(self) -> dict[str, Any]:
-        names = ("filters", "spectral", "initializer")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
-
 
 class _Convolution(_Weighted):
     """A strided layer with a square kernel."""
+
+    NAMES = (*_Weighted.NAMES, "kernel_size", "stride")
 
     def __init__(
         self,
@@ -98,10 +99,6 @@ class _Convolution(_Weighted):
         super().__init__(filters, spectral, initializer, **kwargs)
         self.kernel_size = kernel_size
         self.stride = stride
-
-    def get_config(self) -> dict[str, Any]:
-        sizes = {"kernel_size": self.kernel_size, "stride": self.stride}
-        return {**super().get_config(), **sizes}
 
 
 @serializable
@@ -174,7 +171,7 @@ class ConvTranspose(_Convolution):
 
 
 @serializable
-class BatchNorm(keras.layers.Layer):
+class BatchNorm(Configured, keras.layers.Layer):
     """Batch normalisation whose batch may hold several groups, each with statistics of its own.
 
     The released code sends real tuples, fake tuples and each position of a tuple through the
@@ -189,6 +186,8 @@ class BatchNorm(keras.layers.Layer):
         synchronised: whether the batch is that of all replicas, where a model is trained on several. A penalty on the
             gradient (`track=False`) is of each replica's own batch all the same.
     """
+
+    NAMES = ("momentum", "epsilon", "spread", "synchronised")
 
     def __init__(
         self,
@@ -285,7 +284,3 @@ class BatchNorm(keras.layers.Layer):
     def _move(self, variable, value: tf.Tensor) -> None:
         old = tf.convert_to_tensor(variable)
         variable.assign(old + (1.0 - self.momentum) * (tf.stop_gradient(value) - old))
-
-    def get_config(self) -> dict[str, Any]:
-        names = ("momentum", "epsilon", "spread", "synchronised")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}

@@ -7,12 +7,12 @@ from typing import Any
 import tensorflow as tf
 from tensorflow import keras
 
-from sdgan_tf.networks.common import policy_of
+from sdgan_tf.networks.common import Configured, policy_of
 from sdgan_tf.registry import register
 
 
 @register("matcher", "dense")
-class DenseMatcher(keras.Model):
+class DenseMatcher(Configured, keras.Model):
     """Scores a tuple of embeddings, whose order makes no difference, by a hidden layer with leaky ReLU.
 
     Args:
@@ -22,6 +22,8 @@ class DenseMatcher(keras.Model):
         embeddings float [n, k, d], their numbers of size 1, to scores float32 [n], higher = more like those of a real
         matched tuple.
     """
+
+    NAMES = ("matcher_width",)
 
     def __init__(self, matcher_width: int = 128, **kwargs: Any):
         super().__init__(**kwargs)
@@ -37,6 +39,3 @@ class DenseMatcher(keras.Model):
         # Of a pair, the difference of the squares is the product of the two.
         joined = tf.concat([mean, spread, tf.square(mean) - tf.square(spread)], -1)
         return tf.squeeze(self.finish(tf.nn.leaky_relu(self.hidden(joined), 0.2)), -1)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "matcher_width": self.matcher_width}

@@ -15,7 +15,7 @@ import tensorflow as tf
 from tensorflow import keras
 
 from sdgan_tf import keras_compat
-from sdgan_tf.networks.common import policy_of
+from sdgan_tf.networks.common import Configured, policy_of
 from sdgan_tf.networks.identity import REMEMBERED, CodeTable
 from sdgan_tf.networks.layers import Conv, Linear, _Convolution
 from sdgan_tf.networks.pose import (
@@ -89,7 +89,7 @@ def _flat(maps: tf.Tensor) -> tf.Tensor:
 
 
 @register("encoder", "person")
-class PersonEncoder(keras.Model):
+class PersonEncoder(Configured, keras.Model):
     """What a person looks like, region by region, and what is behind.
 
     The maps of a few convolutions are split by the mask. Regions around keypoints are cut out of the person's part and
@@ -117,6 +117,19 @@ class PersonEncoder(keras.Model):
         images float32 [n, h, w, c] in [-1, 1], masks float32 [n, h, w, 1], 1 where the person is, poses float32 [n,
         54] as `pose.encode_pose` gives them, and labels int64 [n], to codes float32 [n, 32 * regions + background].
     """
+
+    NAMES = (
+        "training_identities",
+        "image_size",
+        "channels",
+        "dim",
+        "tower_levels",
+        "regions",
+        "crop_size",
+        "background",
+        "narrow",
+        "slope",
+    )
 
     def __init__(
         self,
@@ -208,11 +221,6 @@ class PersonEncoder(keras.Model):
         """The remembered codes with their poses, over and over: int64 [n] to float32 [n, codes + 54]."""
         return self.memory(numbers % self.shown)
 
-    def get_config(self) -> dict[str, Any]:
-        names = ("training_identities", "image_size", "channels", "dim", "tower_levels", "regions")
-        names += ("crop_size", "background", "narrow", "slope")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
-
 
 @serializable
 class CodedConv(_Convolution):
@@ -254,7 +262,7 @@ def _inside(size: int, dtype: tf.DType) -> tf.Tensor:
 
 
 @register("generator", "person")
-class PersonGenerator(keras.Model):
+class PersonGenerator(Configured, keras.Model):
     """A U-Net that paints codes of a person and of a background in a pose.
 
     Args:
@@ -273,6 +281,8 @@ class PersonGenerator(keras.Model):
         codes float [n, code_size] to images float32 [n, image_size, image_size / narrow, channels]. In training they
         may lie outside of [-1, 1], at other times they are clipped.
     """
+
+    NAMES = ("code_size", "image_size", "channels", "dim", "levels", "narrow", "slope", "limbs")
 
     def __init__(
         self,
@@ -340,11 +350,6 @@ class PersonGenerator(keras.Model):
                 maps = _double(self.narrower[index](maps))
         images = self.finish(tf.cast(maps, tf.float32))
         return images if training else tf.clip_by_value(images, -1.0, 1.0)
-
-    def get_config(self) -> dict[str, Any]:
-        names = ("code_size", "image_size", "channels", "dim", "levels", "narrow", "slope")
-        names += ("limbs",)
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
 def _double(maps: tf.Tensor) -> tf.Tensor:

@@ -8,12 +8,12 @@ from typing import Any
 import tensorflow as tf
 from tensorflow import keras
 
-from sdgan_tf.networks.common import policy_of
+from sdgan_tf.networks.common import Configured, policy_of
 from sdgan_tf.registry import register
 
 
 @register("recogniser", "dense")
-class DenseRecogniser(keras.Model):
+class DenseRecogniser(Configured, keras.Model):
     """A dense layer on the features of an image, with a hidden layer before it if asked for.
 
     Args:
@@ -23,6 +23,8 @@ class DenseRecogniser(keras.Model):
     Call:
         features float [n, ...] to float32 [n, code_size].
     """
+
+    NAMES = ("code_size", "hidden")
 
     def __init__(self, code_size: int = 100, hidden: int = 0, **kwargs: Any):
         super().__init__(**kwargs)
@@ -36,7 +38,3 @@ class DenseRecogniser(keras.Model):
         if self.first is not None:
             flat = tf.nn.leaky_relu(self.first(flat), 0.2)
         return self.finish(flat)
-
-    def get_config(self) -> dict[str, Any]:
-        names = ("code_size", "hidden")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}

@@ -10,7 +10,7 @@ from typing import Any
 import tensorflow as tf
 from tensorflow import keras
 
-from sdgan_tf.networks.common import halvings, policy_of
+from sdgan_tf.networks.common import Configured, halvings, policy_of
 from sdgan_tf.networks.layers import Conv, Linear
 from sdgan_tf.networks.siamese import SiameseDiscriminator
 from sdgan_tf.registry import register
@@ -43,7 +43,7 @@ def _active(maps: tf.Tensor) -> tf.Tensor:
 
 
 @register("generator", "residual")
-class ResidualGenerator(keras.Model):
+class ResidualGenerator(Configured, keras.Model):
     """Dense to 4x4, then doublings with two 3x3 convolutions each; every size adds its image to the sum of the smaller
     ones'.
 
@@ -59,6 +59,8 @@ class ResidualGenerator(keras.Model):
     Call:
         codes float [n, code_size] to images float32 [n, image_size, image_size, channels] in [-1, 1].
     """
+
+    NAMES = ("code_size", "image_size", "channels", "dim")
 
     def __init__(
         self,
@@ -98,13 +100,9 @@ class ResidualGenerator(keras.Model):
             image = own if image is None else _double(image) + own
         return tf.tanh(image)
 
-    def get_config(self) -> dict[str, Any]:
-        names = ("code_size", "image_size", "channels", "dim")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
-
 
 @register("discriminator", "residual")
-class ResidualDiscriminator(SiameseDiscriminator):
+class ResidualDiscriminator(Configured, SiameseDiscriminator):
     """A shared tower of residual blocks without normalisation; towers are joined by the mean of their maps and the mean
     distance from it, in whatever order a tuple's images come.
 
@@ -118,6 +116,8 @@ class ResidualDiscriminator(SiameseDiscriminator):
         tuples float [n, k, image_size, image_size, channels] in [-1, 1] to scores float32 [n], higher = more like a
         real matched tuple.
     """
+
+    NAMES = ("k", "image_size", "channels", "dim")
 
     def __init__(
         self,
@@ -171,10 +171,6 @@ class ResidualDiscriminator(SiameseDiscriminator):
         maps = _active(self.join(tf.concat([mean, spread], -1)))
         flat = tf.reshape(maps, [-1, math.prod(maps.shape[1:])])
         return tf.squeeze(self.finish(_active(self.last(flat))), -1)
-
-    def get_config(self) -> dict[str, Any]:
-        names = ("k", "image_size", "channels", "dim")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
 def _normalised(maps: tf.Tensor) -> tf.Tensor:

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow import keras
 
-from sdgan_tf.networks.common import policy_of
+from sdgan_tf.networks.common import Configured, policy_of
 from sdgan_tf.networks.layers import BatchNorm
 from sdgan_tf.networks.siamese import SiameseDiscriminator
 from sdgan_tf.registry import register, serializable
@@ -43,17 +43,8 @@ def check_size(image_size: int, dim: int) -> None:
         )
 
 
-class _Configured(keras.Model):
-    """A network whose configuration is a few numbers, which are attributes of it, too."""
-
-    NAMES: tuple[str, ...] = ()
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), **{name: getattr(self, name) for name in self.NAMES}}
-
-
 @serializable
-class SGANEncoder(_Configured):
+class SGANEncoder(Configured, keras.Model):
     """The classifier: two 5x5 convolutions with max pooling, a dense layer of features, a dense layer of logits.
 
     Args:
@@ -125,7 +116,7 @@ class SGANEncoder(_Configured):
 
 
 @serializable
-class SGANFeatureGenerator(_Configured):
+class SGANFeatureGenerator(Configured, keras.Model):
     """The upper generator: noise and a label to features, by three dense layers.
 
     Args:
@@ -156,7 +147,7 @@ class SGANFeatureGenerator(_Configured):
 
 
 @register("generator", "sgan")
-class SGANGenerator(_Configured):
+class SGANGenerator(Configured, keras.Model):
     """The lower generator: features and noise to images, by transposed 5x5 convolutions.
 
     Args:
@@ -219,7 +210,7 @@ class SGANGenerator(_Configured):
 
 
 @register("discriminator", "sgan")
-class SGANDiscriminator(SiameseDiscriminator):
+class SGANDiscriminator(Configured, SiameseDiscriminator):
     """The lower discriminator: three 5x5 convolutions of stride 2, a dense layer, a score.
 
     Args:
@@ -230,6 +221,8 @@ class SGANDiscriminator(SiameseDiscriminator):
     Call:
         tuples of one image float [n, 1, image_size, image_size, channels] in [-1, 1] to scores float32 [n].
     """
+
+    NAMES = ("image_size", "channels", "dim")
 
     k = 1
 
@@ -265,13 +258,9 @@ class SGANDiscriminator(SiameseDiscriminator):
         """Features of single images, [n, 1, f], to scores float32 [n]."""
         return tf.squeeze(self.finish(tf.cast(features[:, 0], tf.float32)), -1)
 
-    def get_config(self) -> dict[str, Any]:
-        names = ("image_size", "channels", "dim")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
-
 
 @serializable
-class SGANFeatureDiscriminator(_Configured):
+class SGANFeatureDiscriminator(Configured, keras.Model):
     """The upper discriminator: two dense layers, and a score of features.
 
     Args:
