@@ -61,11 +61,12 @@ class Objective(NamedTuple):
         self, real: tf.Tensor, fake: tf.Tensor, weights: tf.Tensor | None = None
     ) -> tf.Tensor:
         """Scores of real and of fake tuples, float [n] each, to a float32 scalar; with `weights` of the real ones,
-        float32 [n], their weighted mean.
+        float32 [n], their weighted mean, and 0 where all of these are 0: fakes alone would teach that all is fake.
         """
         if self.pairing:
             real, fake = real - fake, fake - real
-        return _mean(self.real, real, weights) + _mean(self.fake, fake)
+        loss = _mean(self.real, real, weights) + _mean(self.fake, fake)
+        return loss if weights is None else loss * tf.cast(tf.reduce_any(weights > 0), tf.float32)
 
     def negative_loss(
         self, real: tf.Tensor, negative: tf.Tensor, weights: tf.Tensor | None = None

@@ -35,6 +35,13 @@ def test_real_tuples_that_it_does_not_look_at_cost_nothing():
     assert paid == pytest.approx(2 * 0.5 * (mean + 0.5 * np.logaddexp(0, 3.0)), rel=1e-5)
 
 
+@pytest.mark.parametrize("judge", JUDGES, ids=lambda judge: judge.name)
+def test_where_it_looks_at_no_real_tuple_it_pays_nothing(judge):
+    scores, nobody = [tf.ones([4])] * 3, tf.zeros([4])
+    paid = judge.loss(objectives.get("dcgan"), scores, tf.zeros([4, 2, 1]), tf.range(4), nobody)
+    assert float(paid) == 0
+
+
 def test_what_is_compared():
     seen = [tf.reshape(tf.range(8.0), [4, 2, 1]), tf.zeros([4, 2, 1])]
     plain, mixing, strange = JUDGES
