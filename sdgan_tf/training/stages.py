@@ -71,9 +71,12 @@ class Predecessor:
             inherited = (
                 model.inherits is None or network.removeprefix("averaged_") in model.inherits
             )
+            # What is neither trained nor averaged here is best taken as the earlier run's average, where it kept one.
+            is_kept = network not in model.playing and f"averaged_{network}" not in model.networks
             for name, variable in variables.by_path(own, network).items() if inherited else ():
                 # An average that the earlier run did not keep starts from what it would be of.
-                value = arrays.get(name, arrays.get(name.removeprefix("averaged_")))
+                names = [f"averaged_{name}"] * is_kept + [name, name.removeprefix("averaged_")]
+                value = next((arrays[known] for known in names if known in arrays), None)
                 if value is None or tuple(variable.shape) != value.shape:
                     shape = "none" if value is None else f"{value.shape}"
                     raise RunError(

@@ -60,6 +60,18 @@ def test_a_stage_goes_on_with_the_weights_of_the_one_before(encoder, tmp_path):
     assert sd.load_run(tmp_path / "top").completed_steps == 1
 
 
+def test_what_a_stage_does_not_train_is_the_average_of_the_one_before(encoder, tmp_path):
+    train(make("bottom", ema=0.9), tmp_path / "bottom", steps=2, start_from=encoder)
+    before = tiny.values(training.load_run(tmp_path / "bottom"))
+    for stage, prefix in (("top", "averaged_"), ("bottom", "")):
+        model = make(stage)
+        training.stages.Predecessor(tmp_path / "bottom").give(model)
+        for name, value in tiny.values(model).items():
+            if name.startswith("generator/") and "kernel" in name:
+                np.testing.assert_array_equal(value, before[prefix + name], err_msg=name)
+                assert not np.array_equal(before["averaged_" + name], before[name])
+
+
 def test_a_continued_stage_ends_as_one_that_never_stopped(encoder, tmp_path):
     whole, parts = make("top"), make("top")
     train(whole, tmp_path / "whole", steps=2, start_from=encoder)
