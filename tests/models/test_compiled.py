@@ -52,7 +52,9 @@ def fast(code_size=4, k=2):
 
 def with_additions():
     """Return an SD-GAN with a lazy penalty, an average, identity features and all else that may be added."""
-    look = [keras.Input([8, 8, 3]), layers.Flatten(), layers.Dense(5)]
+    # Its weights are taken as they are, so that both models need the same ones.
+    dense = layers.Dense(5, kernel_initializer=keras.initializers.GlorotUniform(seed=0))
+    look = [keras.Input([8, 8, 3]), layers.Flatten(), dense]
     features = {"identity_features": 0.5, "embedder": keras.Sequential(look)}
     added = {"law": "normal", "mixed": 0.3, "r1": 0.3, "r1_every": 2, "augment": "translation"}
     added |= {"ema": 0.9, "lecam": 0.1, "recognise_i": 0.5, "recognise_by": "embedder"}
