@@ -198,16 +198,18 @@ def _name(values: flags.FlagValues, source, splits: Splits) -> str:
 
 def _verifier_of_run(values: flags.FlagValues, splits: Splits) -> evaluation.Verifier:
     """The verifier of these data in the run's directory, trained first where there is none. None is ever removed."""
-    folder, data = local_path(values.run_dir) / "verifier", splits.train.fingerprint
-    if folder.exists() and evaluation.load_verifier(folder).facts.get("data") != data:
-        folder = folder.with_name(f"verifier-{data[:8]}")
-    if folder.exists():
+    data = splits.train.fingerprint
+    for name in ("verifier", f"verifier-{data[:8]}"):
+        folder = local_path(values.run_dir) / name
+        if not folder.exists():
+            break
         verifier = evaluation.load_verifier(folder)
-        print(
-            f"Using the verifier that was trained for this run and these data before, for {verifier.facts['steps']:,} steps: "
-            f"{shown(folder)}. Remove that folder to train another."
-        )
-        return verifier
+        if verifier.facts.get("data") == data:
+            print(
+                f"Using the verifier that was trained for this run and these data before, for {verifier.facts['steps']:,} steps: "
+                f"{shown(folder)}. Remove that folder to train another."
+            )
+            return verifier
     print(
         f"No --verifier was given, so one is trained on {len(splits.train):,} training identities: "
         f"{values.steps:,} steps. The usual 3,000 take about eight minutes at 64 pixels on two processor cores. "

@@ -236,11 +236,11 @@ def _seeds(model: ImageModel, draws: int, seed: int) -> np.ndarray:
     parts = []
     for name, (number, stream) in known.items():
         if number is None:
-            first, other = np.arange(draws, dtype=np.int64), np.arange(draws, dtype=np.int64)
+            first = other = np.arange(draws, dtype=np.int64)
             if name == "identities" and model.labels:
                 # Seeds in a row show one label after another: the other one's label is drawn.
                 drawn = np.random.default_rng([seed, stream]).integers(model.labels, size=draws)
-                other = model.labels * other + drawn
+                other = model.labels * first + drawn
             parts += [seed * 2**32 + first, seed * 2**32 + 2**31 + other]
             continue
         if number < 2:

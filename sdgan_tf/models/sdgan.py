@@ -125,9 +125,10 @@ class SDGAN(AdversarialModel):
         compared = [judge for judge in self._judges if judge.sees == "embedder"]
         if compared:
             self._add_embedder(embedder, known)
+            embedding = self._features_shape("embedder")
         for judge, network in zip(compared, _own(matcher)):
             of = {**known, "k": 2} if judge.strangers else known
-            inputs = {"embeddings": [of["k"], *self._features_shape("embedder")]}
+            inputs = {"embeddings": [of["k"], *embedding]}
             self.add(judge.name, network, inputs, [], kind="matcher", **of)
         for reader, network in zip(self._readers, _own(recogniser)):
             inputs = {"features": self._features_shape(reader.sees)}
