@@ -185,12 +185,18 @@ class SDGAN(AdversarialModel):
                 "Critic steps are 0 or more, and mixed tuples need two images or more. "
                 f"Received: critic_steps={self.critic_steps}, mixed={mixed}, k={self.k}"
             )
+        asked = self.identity_features
+        if asked.recognise_by == "embedder" and not self.regularizers.recognise_i:
+            raise ValueError(
+                "z_I is read from the embedder where recognise_i is above 0. "
+                f"Received: recognise_by={asked.recognise_by!r}, recognise_i={self.regularizers.recognise_i}"
+            )
         bounds = self._objective.clip or self._objective.penalty
-        if bounds and self.identity_features.identity_features:
+        if bounds and asked.identity_features:
             raise ValueError(
                 f"{self.objective} bounds the discriminator alone, so that the scores of a matcher would grow without end: take "
                 "identity_features with another objective. Received: "
-                f"identity_features={self.identity_features.identity_features}"
+                f"identity_features={asked.identity_features}"
             )
         self._objective.check(self.discriminator)
 

@@ -150,21 +150,24 @@ def _check_best(model, data, unseen, schedule: Schedule) -> None:
     name = schedule.best_metric
     if not name:
         return
-    always = [tracker.name for tracker in model.metrics]
-    lines = [*Evaluation.NUMBERS] if schedule.evaluate_every else []
-    lines += CollapseWatch.NUMBERS if model.shows_images else []
-    lines += MatchWatch(data, unseen).measured(model)
-    if name not in (*always, *lines):
+    logged = [*MatchWatch(data, unseen).measured(model)]
+    logged += CollapseWatch.NUMBERS if model.shows_images else []
+    measured = Evaluation.NUMBERS if schedule.evaluate_every else ()
+    every = {
+        **dict.fromkeys([tracker.name for tracker in model.metrics], 1),
+        **dict.fromkeys(logged, schedule.log_every),
+        **dict.fromkeys(measured, schedule.evaluate_every),
+    }
+    if name not in every:
         raise ValueError(
             "The best checkpoint is chosen by a number that is logged; those of a verifier are with evaluate_every. There are "
-            f"{', '.join([*always, *lines])}. Received: best_metric={name!r}"
+            f"{', '.join(every)}. Received: best_metric={name!r}, evaluate_every={schedule.evaluate_every}"
         )
-    every = schedule.log_every if name in lines else 1
-    if not schedule.checkpoint_every or not every or schedule.checkpoint_every % every:
+    if not schedule.checkpoint_every or not every[name] or schedule.checkpoint_every % every[name]:
         raise ValueError(
-            f"To choose the best checkpoint by {name}, each one has to have it: checkpoint_every is a multiple of "
-            f"{'log_every' if name in lines else '1'}, and not 0. Received: checkpoint_every={schedule.checkpoint_every}, "
-            f"log_every={schedule.log_every}"
+            f"To choose the best checkpoint by {name}, each one has to have it, which is logged every {every[name]} steps: "
+            "checkpoint_every is a multiple of that, and neither is 0. "
+            f"Received: checkpoint_every={schedule.checkpoint_every}"
         )
 
 
@@ -197,7 +200,7 @@ def _run(model, parts, shared, run, cluster, schedule: Schedule) -> Path | None:
     checkpoints = Checkpoints(
         shared.checkpoints, schedule.keep, schedule.best_metric, schedule.best_mode, cluster
     )
-    checkpoints.load_newest(model)
+    found = checkpoints.load_newest(model)
     start = model.completed_steps
     # Only with the suspicions of then is it known which checkpoint may go.
     earlier_lines = (line for line in run.lines() if line["step"] <= start)
@@ -205,11 +208,13 @@ def _run(model, parts, shared, run, cluster, schedule: Schedule) -> Path | None:
     checkpoints.rotate(start)
     clock = Clock(run, schedule.checkpoint_every, schedule.minutes)
     print(_intent(shared, start, clock, schedule))
-    if not start:
+    if found is None:
         _show_reals(run, data)
         model.prepare(data)
         if earlier:
             earlier.give(model)
+        if hasattr(model, "prepared"):
+            checkpoints.save(model)  # so that no kill costs the minutes of preparation again
     grids = _grids(model, data, run, schedule)
     while model.completed_steps < schedule.steps and not clock.is_over:
         try:

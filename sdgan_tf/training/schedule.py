@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 import math
 
-from sdgan_tf.training.evaluation import Evaluation
-
 ON_COLLAPSE = ("warn", "stop", "rollback")
 
 
@@ -73,12 +71,4 @@ class Schedule:
             raise ValueError(
                 "Evaluations are logged, so evaluate_every is a multiple of log_every. "
                 f"Received: evaluate_every={self.evaluate_every}, log_every={self.log_every}"
-            )
-        if self.best_metric in Evaluation.NUMBERS and (
-            not self.evaluate_every or self.checkpoint_every % self.evaluate_every
-        ):
-            raise ValueError(
-                f"To choose the best checkpoint by {self.best_metric}, each one has to be evaluated: checkpoint_every "
-                f"is a multiple of evaluate_every. Received: checkpoint_every={self.checkpoint_every}, "
-                f"evaluate_every={self.evaluate_every}"
             )

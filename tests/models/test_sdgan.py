@@ -560,6 +560,8 @@ def test_the_identity_code_is_read_from_the_embedding_where_asked(monkeypatch, t
     assert float(logs["recognise_i"]) == pytest.approx(errors[..., :2].mean(), rel=1e-4)
     with pytest.raises(ValueError, match="where identity_features is above 0"):
         SDGAN(**TINY, recognise_i=1.0, recognise_by="embedder")
+    with pytest.raises(ValueError, match="recognise_by='embedder', recognise_i=0.0"):
+        make(**SEEN, recognise_by="embedder")
 
 
 def test_a_code_that_is_read_well_enough_costs_the_generator_no_less(tuples):

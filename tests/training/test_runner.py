@@ -285,15 +285,16 @@ def test_a_changed_image_is_refused(model, tmp_path):
     [
         (
             {"best_metric": "fid"},
-            "There are .*d_loss.*variety_within.*match_auc.* Received: best_metric='fid'",
+            "There are d_loss.*match_auc.*variety_within.* Received: best_metric='fid'",
         ),
+        ({"best_metric": "auc"}, "Received: best_metric='auc', evaluate_every=0"),
         (
             {"best_metric": "match_auc"},
-            "multiple of log_every.* Received: checkpoint_every=3, log_every=5",
+            "logged every 5 steps: .*a multiple of that.* Received: checkpoint_every=3",
         ),
         (
             {"best_metric": "d_loss", "checkpoint_every": 0},
-            "and not 0. Received: checkpoint_every=0",
+            "neither is 0. Received: checkpoint_every=0",
         ),
     ],
 )
@@ -310,6 +311,26 @@ def test_a_verifier_that_cannot_measure_is_refused_before_training(model, people
     with pytest.raises(ValueError, match="MS-SSIM needs images of 11 px or more"):
         training.train(model, people, tmp_path / "run", schedule, verifier=painted.verifier())
     assert not (tmp_path / "run").exists()
+
+
+def test_a_kill_does_not_cost_the_preparation_again(people, tmp_path, monkeypatch):
+    class Killed(BaseException):
+        pass
+
+    def dies(*_, **__):
+        raise Killed
+
+    first, second = tiny.model(), tiny.model()
+    for model in (first, second):
+        model.await_preparation("What it knows comes from a list")
+        monkeypatch.setattr(model, "fit", dies)
+    monkeypatch.setattr(first, "prepare", lambda data: first.prepared.assign(len(data)))
+    monkeypatch.setattr(second, "prepare", dies)
+    for model in (first, second):
+        with pytest.raises(Killed):
+            train(model, people, tmp_path)
+        assert int(tf.convert_to_tensor(model.prepared)) == len(people)
+    assert training.Checkpoints(tmp_path / "checkpoints").steps() == [0]
 
 
 def test_a_foreign_folder_is_refused_untouched(model, people, tmp_path):
