@@ -184,7 +184,7 @@ class AdversarialModel(ImageModel, Averages):
     def prepare(self, data: Any) -> None:
         """Learns from the training data, an `IdentityData`, what the model knows before its first step: nothing here.
 
-        `training.train` calls it at step 0; call it before `fit`. A pure function of the data and of the seed. A model
+        `training.train` calls it when a run begins; call it before `fit`. A pure function of the data and of the seed. A model
         that cannot do without says so in its constructor, by `await_preparation`.
         """
 

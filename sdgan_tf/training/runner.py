@@ -150,7 +150,7 @@ def _check_best(model, data, unseen, schedule: Schedule) -> None:
     name = schedule.best_metric
     if not name:
         return
-    logged = [*MatchWatch(data, unseen).measured(model)]
+    logged = MatchWatch(data, unseen).measured(model)
     logged += CollapseWatch.NUMBERS if model.shows_images else []
     measured = Evaluation.NUMBERS if schedule.evaluate_every else ()
     every = {
